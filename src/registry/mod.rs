@@ -1,0 +1,150 @@
+//! Registries: what a program registers its metrics with and takes snapshots of.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod macros;
+
+pub use builder::MetricBuilder;
+
+use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
+use crate::series::{DEFAULT_MAX_SERIES, Detached, Metric, RegisterError, Request, Table};
+use crate::snapshot::{Collector, Snapshot};
+use crate::store::Store;
+use crate::sync::{self, Arc, Mutex, Published};
+use std::sync::OnceLock;
+
+/// Names and labels, and the metrics behind them.
+///
+/// Registering takes a lock and allocates; it is for start-up, or for the first use of a series.
+/// Recording through the handles that it returns does neither. All registries share the process's
+/// store, so their number costs the hot path nothing.
+///
+/// A registry can be dropped while handles live: they stay valid, and what they record is seen by
+/// nobody.
+pub struct Registry {
+    store: Arc<Store>,
+    table: Table,
+    collector: Mutex<Collector>,
+    published: Published<Snapshot>,
+    refusals: Mutex<Refusals>,
+}
+
+/// Registrations that were refused.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// How many.
+    pub count: u64,
+    /// Why the last one was.
+    pub last: Option<RegisterError>,
+}
+
+/// The process's own registry.
+pub fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(Registry::new)
+}
+
+/// What was added to detached counters and recorded in detached histograms: those that
+/// [`MetricBuilder::register_or_detached`] gave out because a registration was refused. Readings
+/// of detached gauges and changes of detached up-down counters are not counted.
+pub fn detached_records() -> u64 {
+    Detached::process().records()
+}
+
+impl Registry {
+    /// A registry of its own, for a library or a test; most programs use [`registry`].
+    pub fn new() -> Self {
+        Self::with_max_series(DEFAULT_MAX_SERIES)
+    }
+
+    /// A registry that refuses to hold more than `limit` series; the default is 2,097,152.
+    pub fn with_max_series(limit: usize) -> Self {
+        Detached::process();
+        Self::over(Store::process().clone(), limit)
+    }
+
+    pub(crate) fn over(store: Arc<Store>, limit: usize) -> Self {
+        Self {
+            table: Table::new(limit),
+            collector: Mutex::new(Collector::new(store.clone())),
+            published: Published::empty(),
+            refusals: Mutex::new(Refusals::default()),
+            store,
+        }
+    }
+
+    /// Describes a counter to register.
+    pub fn counter<'r>(&'r self, name: &'r str) -> MetricBuilder<'r, Counter> {
+        MetricBuilder::new(self, name)
+    }
+
+    /// Describes an up-down counter to register.
+    pub fn up_down_counter<'r>(&'r self, name: &'r str) -> MetricBuilder<'r, UpDownCounter> {
+        MetricBuilder::new(self, name)
+    }
+
+    /// Describes a gauge to register.
+    pub fn gauge<'r>(&'r self, name: &'r str) -> MetricBuilder<'r, Gauge> {
+        MetricBuilder::new(self, name)
+    }
+
+    /// Describes a histogram of 2 significant digits to register;
+    /// [`significant_digits`](MetricBuilder::significant_digits) chooses others.
+    pub fn histogram<'r>(&'r self, name: &'r str) -> MetricBuilder<'r, Histogram> {
+        MetricBuilder::new(self, name)
+    }
+
+    /// Reads all series now.
+    ///
+    /// Holds all that was recorded before, in the sense of a join or another synchronisation with
+    /// the recording thread, and never less than an earlier snapshot. Delays no recording thread;
+    /// concurrent calls wait for each other. Cost: one load for each series and shard in use, and
+    /// for each touched bucket; allocates nothing while nothing is registered and at most three
+    /// snapshots are held.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        sync::lock(&self.collector).collect(&self.table)
+    }
+
+    /// The newest snapshot that a [`Flusher`](crate::Flusher) has published, if there is one.
+    /// Wait-free for any number of readers.
+    pub fn latest(&self) -> Option<Arc<Snapshot>> {
+        self.published.latest()
+    }
+
+    /// Reads all series and publishes the snapshot. A published snapshot is never replaced by an
+    /// older one, since both happen under the collector's lock.
+    pub(crate) fn publish(&self) -> Arc<Snapshot> {
+        let mut collector = sync::lock(&self.collector);
+        let snapshot = collector.collect(&self.table);
+        self.published.publish(snapshot.clone());
+        snapshot
+    }
+
+    /// Registrations that were refused since the registry was made.
+    pub fn refusals(&self) -> Refusals {
+        sync::lock(&self.refusals).clone()
+    }
+
+    fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
+        self.table
+            .register(&self.store, request)
+            .inspect_err(|error| {
+                let mut refusals = sync::lock(&self.refusals);
+                refusals.count += 1;
+                refusals.last = Some(error.clone());
+            })
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! What a series is called.
+#![forbid(unsafe_code)]
+
+use super::unit::Unit;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// What a metric does with its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Grows and shrinks.
+    UpDownCounter,
+    /// The latest reading.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Counter => "counter",
+            Kind::UpDownCounter => "up-down counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        })
+    }
+}
+
+/// A key and its value.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label {
+    key: Box<str>,
+    value: Box<str>,
+}
+
+impl Label {
+    pub(crate) fn new(key: &str, value: &str) -> Self {
+        Self {
+            key: key.into(),
+            value: value.into(),
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The value: any text without NUL.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?}", self.key, self.value)
+    }
+}
+
+/// What a series is called and what its values mean.
+#[derive(Clone, Debug)]
+pub struct Descriptor {
+    pub(super) name: Arc<str>,
+    pub(super) help: Arc<str>,
+    pub(super) kind: Kind,
+    pub(super) unit: Unit,
+    pub(super) digits: u8,
+    pub(super) labels: Box<[Label]>,
+}
+
+impl Descriptor {
+    /// The metric's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it says about itself, empty if nothing.
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// What kind of metric it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What its values are measured in.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// Significant digits of a histogram, otherwise 0.
+    pub fn significant_digits(&self) -> u8 {
+        self.digits
+    }
+
+    /// Its labels, sorted by key.
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// By name, then by labels: the order of a snapshot.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        self.name
+            .cmp(&other.name)
+            .then_with(|| self.labels.cmp(&other.labels))
+    }
+
+    /// How this series stands to `name` and `labels`, which are sorted by key.
+    pub(crate) fn order_to(&self, name: &str, labels: &[(&str, &str)]) -> Ordering {
+        let own = self.labels.iter().map(|label| (label.key(), label.value()));
+        (*self.name)
+            .cmp(name)
+            .then_with(|| own.cmp(labels.iter().copied()))
+    }
+}
+
+/// A descriptor that is found by its labels, among those of one name.
+pub(super) struct ByLabels(pub(super) Arc<Descriptor>);
+
+impl Borrow<[Label]> for ByLabels {
+    fn borrow(&self) -> &[Label] {
+        &self.0.labels
+    }
+}
+
+impl Hash for ByLabels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.labels.hash(state);
+    }
+}
+
+impl PartialEq for ByLabels {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.labels == other.0.labels
+    }
+}
+
+impl Eq for ByLabels {}

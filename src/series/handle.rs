@@ -1,0 +1,165 @@
+//! Handles of every kind, in one type.
+#![forbid(unsafe_code)]
+
+use super::descriptor::Kind;
+use super::unit::Unit;
+use crate::metric::{Counter, Gauge, Histogram, UpDownCounter, start_clock};
+use crate::store::{Accumulator, Exhausted, Scalar, Shard, Store};
+use crate::sync::Arc;
+use std::sync::OnceLock;
+
+/// A handle of some kind.
+#[derive(Clone)]
+pub(crate) enum Handle {
+    Counter(Counter),
+    UpDownCounter(UpDownCounter),
+    Gauge(Gauge),
+    Histogram0(Histogram<0>),
+    Histogram1(Histogram<1>),
+    Histogram2(Histogram<2>),
+    Histogram3(Histogram<3>),
+}
+
+/// A type of handle.
+pub(crate) trait Metric: Clone + Into<Handle> {
+    const KIND: Kind;
+    /// Significant digits, 0 for what has none.
+    const DIGITS: u8 = 0;
+
+    /// Takes a slot. `shared` and `unit` are for histograms.
+    fn create(store: &Arc<Store>, shared: bool, unit: Unit) -> Result<Self, Exhausted>;
+
+    /// The handle, if `handle` is of this type.
+    fn of(handle: &Handle) -> Option<&Self>;
+
+    /// A handle that belongs to no series; all of a kind are the same one.
+    fn detached(detached: &Detached) -> Self {
+        let of_this_type = |handle: &&Handle| Self::of(handle).is_some();
+        let handle = detached.handles.iter().find(of_this_type);
+        handle
+            .and_then(Self::of)
+            .expect("there is one of each type")
+            .clone()
+    }
+}
+
+/// Implements [`Metric`] for a type whose variant of [`Handle`] has the given name.
+macro_rules! metric {
+    ($type:ty, $variant:ident, $kind:ident, $digits:literal, $create:expr) => {
+        impl Metric for $type {
+            const KIND: Kind = Kind::$kind;
+            const DIGITS: u8 = $digits;
+
+            fn create(store: &Arc<Store>, shared: bool, unit: Unit) -> Result<Self, Exhausted> {
+                let create: fn(&Arc<Store>, bool, Unit) -> Result<Self, Exhausted> = $create;
+                create(store, shared, unit)
+            }
+
+            fn of(handle: &Handle) -> Option<&Self> {
+                match handle {
+                    Handle::$variant(handle) => Some(handle),
+                    _ => None,
+                }
+            }
+        }
+
+        impl From<$type> for Handle {
+            fn from(handle: $type) -> Handle {
+                Handle::$variant(handle)
+            }
+        }
+    };
+}
+
+fn histogram<const DIGITS: u8>(
+    store: &Arc<Store>,
+    shared: bool,
+    unit: Unit,
+) -> Result<Histogram<DIGITS>, Exhausted> {
+    start_clock();
+    Histogram::new(store, shared, unit.nanoseconds().unwrap_or(1))
+}
+
+metric!(Counter, Counter, Counter, 0, |store, _, _| Ok(
+    Counter::over(Scalar::new(store)?)
+));
+metric!(
+    UpDownCounter,
+    UpDownCounter,
+    UpDownCounter,
+    0,
+    |store, _, _| Ok(UpDownCounter::over(Scalar::new(store)?))
+);
+metric!(Gauge, Gauge, Gauge, 0, |store, _, _| Gauge::new(store));
+metric!(Histogram<0>, Histogram0, Histogram, 0, histogram);
+metric!(Histogram<1>, Histogram1, Histogram, 1, histogram);
+metric!(Histogram<2>, Histogram2, Histogram, 2, histogram);
+metric!(Histogram<3>, Histogram3, Histogram, 3, histogram);
+
+/// The slots that handles without a series record to.
+pub(crate) struct Detached {
+    store: Arc<Store>,
+    handles: [Handle; 6],
+}
+
+static DETACHED: OnceLock<Detached> = OnceLock::new();
+
+impl Detached {
+    /// Those of the process. Made before anything is registered, so that they find room.
+    pub(crate) fn process() -> &'static Self {
+        DETACHED.get_or_init(|| {
+            let detached = Self::new(Store::process());
+            detached.expect("a new store has room, and shared slots fall back to the heap")
+        })
+    }
+
+    fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
+        let handles = [
+            Counter::create(store, true, Unit::None)?.into(),
+            UpDownCounter::create(store, true, Unit::None)?.into(),
+            Gauge::create(store, true, Unit::None)?.into(),
+            Histogram::<1>::create(store, true, Unit::None)?.into(),
+            Histogram::<2>::create(store, true, Unit::None)?.into(),
+            Histogram::<3>::create(store, true, Unit::None)?.into(),
+        ];
+        Ok(Self {
+            store: store.clone(),
+            handles,
+        })
+    }
+
+    /// What was added to detached counters and recorded in detached histograms.
+    pub(crate) fn records(&self) -> u64 {
+        let mut accumulator = Accumulator::new();
+        let mut total = 0_u64;
+        for handle in &self.handles {
+            let shards = self.store.shards();
+            if let Handle::Counter(counter) = handle {
+                let cells = shards.clone().map(|shard| counter.cells().load(shard));
+                total = cells.fold(total, u64::wrapping_add);
+            }
+            if handle.read_histogram(shards, &mut accumulator) {
+                accumulator.drain(|_, count| total = total.wrapping_add(count));
+            }
+        }
+        total
+    }
+}
+
+impl Handle {
+    /// Adds up a histogram's cells; `false` for other kinds.
+    pub(crate) fn read_histogram(
+        &self,
+        shards: impl Iterator<Item = Shard>,
+        into: &mut Accumulator,
+    ) -> bool {
+        match self {
+            Handle::Histogram0(histogram) => histogram.read(shards, into),
+            Handle::Histogram1(histogram) => histogram.read(shards, into),
+            Handle::Histogram2(histogram) => histogram.read(shards, into),
+            Handle::Histogram3(histogram) => histogram.read(shards, into),
+            _ => return false,
+        }
+        true
+    }
+}

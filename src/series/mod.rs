@@ -1,0 +1,19 @@
+//! Series: names with labels, and the handles that stand behind them.
+//!
+//! The table is written by registrations, under its lock. A collector never takes that lock: new
+//! series wait for it in a list of their own, so that no size of the table delays it.
+#![forbid(unsafe_code)]
+
+mod descriptor;
+mod error;
+mod handle;
+mod name;
+mod table;
+mod unit;
+
+pub use descriptor::{Descriptor, Kind, Label};
+pub use error::RegisterError;
+pub use unit::Unit;
+
+pub(crate) use handle::{Detached, Handle, Metric};
+pub(crate) use table::{DEFAULT_MAX_SERIES, Request, Series, Table};

@@ -1,0 +1,173 @@
+//! Adding the cells up.
+//!
+//! A collection goes shard by shard and in the order of addresses, since each shard is pages of its
+//! own, and histogram by histogram, of which only the touched range is read. It writes into the
+//! buffers of an earlier snapshot that nobody holds any more: once as many snapshots are about as a
+//! program keeps, a collection allocates nothing.
+#![forbid(unsafe_code)]
+
+use super::catalog::Catalog;
+use super::histogram::HistogramTotals;
+use super::{Moment, Snapshot};
+use crate::metric::Gauge;
+use crate::series::{Handle, Series, Table};
+use crate::store::{Accumulator, Scalar, Shard, Store};
+use crate::sync::Arc;
+use std::sync::OnceLock;
+
+/// Snapshots kept for their buffers: the published one, one that a reader holds, one that a delta is
+/// taken against, and one to write to.
+const RECYCLED: usize = 4;
+
+static FIRST_USE: OnceLock<Moment> = OnceLock::new();
+
+pub(crate) struct Collector {
+    store: Arc<Store>,
+    catalog: std::sync::Arc<Catalog>,
+    /// What to read, by address; the number is the series' position in the catalog.
+    scalars: Vec<(Scalar, u32)>,
+    gauges: Vec<(Gauge, u32)>,
+    histograms: Vec<(Handle, u32)>,
+    new: Vec<Series>,
+    sums: Vec<u64>,
+    accumulator: Accumulator,
+    recycled: Vec<Arc<Snapshot>>,
+    sequence: u64,
+}
+
+impl Collector {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        FIRST_USE.get_or_init(Moment::now);
+        Self {
+            store,
+            catalog: std::sync::Arc::default(),
+            scalars: Vec::new(),
+            gauges: Vec::new(),
+            histograms: Vec::new(),
+            new: Vec::new(),
+            sums: Vec::new(),
+            accumulator: Accumulator::new(),
+            recycled: Vec::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Reads everything that `table` has registered. Callers hold the lock that this collector is
+    /// in, which orders collections.
+    pub(crate) fn collect(&mut self, table: &Table) -> Arc<Snapshot> {
+        // The time comes first: what happened before it is in the snapshot.
+        self.sequence += 1;
+        let taken = Moment::now();
+        table.take_new(&mut self.new);
+        self.add_new_series();
+
+        let mut snapshot = self.free_snapshot(taken);
+        let buffer = Arc::get_mut(&mut snapshot).expect("free_snapshot returns what nobody holds");
+        buffer.taken = taken;
+        buffer.sequence = self.sequence;
+        buffer.catalog = self.catalog.clone();
+        buffer.values.clear();
+        buffer.values.resize(self.catalog.series.len(), 0);
+        self.read_scalars(&mut buffer.values);
+        for (gauge, at) in &self.gauges {
+            buffer.values[*at as usize] = gauge.bits();
+        }
+        self.read_histograms(buffer);
+        self.recycled.push(snapshot.clone());
+        snapshot
+    }
+
+    fn read_scalars(&mut self, values: &mut [u64]) {
+        self.sums.clear();
+        self.sums.resize(self.scalars.len(), 0);
+        for shard in self.store.shards() {
+            add_shard(&self.scalars, shard, &mut self.sums);
+        }
+        for ((_, at), sum) in self.scalars.iter().zip(&self.sums) {
+            values[*at as usize] = *sum;
+        }
+    }
+
+    fn read_histograms(&mut self, buffer: &mut Snapshot) {
+        buffer.histograms.clear();
+        buffer.buckets.clear();
+        for (handle, at) in &self.histograms {
+            handle.read_histogram(self.store.shards(), &mut self.accumulator);
+            let first = buffer.buckets.len();
+            let mut count = 0_u64;
+            self.accumulator.drain(|index, in_bucket| {
+                count = count.wrapping_add(in_bucket);
+                buffer.buckets.push((index as u32, in_bucket));
+            });
+            let bounds = self.accumulator.bounds().unwrap_or_default();
+            let totals = HistogramTotals {
+                buckets: first..buffer.buckets.len(),
+                count,
+                sum: self.accumulator.sum(),
+                ..Default::default()
+            };
+            let totals =
+                totals.bounded(self.accumulator.layout(), &buffer.buckets[first..], bounds);
+            buffer.values[*at as usize] = buffer.histograms.len() as u64;
+            buffer.histograms.push(totals);
+        }
+    }
+
+    /// A snapshot that nobody else holds.
+    fn free_snapshot(&mut self, taken: Moment) -> Arc<Snapshot> {
+        let free = self
+            .recycled
+            .iter_mut()
+            .position(|snapshot| Arc::get_mut(snapshot).is_some());
+        if let Some(free) = free {
+            return self.recycled.swap_remove(free);
+        }
+        if self.recycled.len() == RECYCLED {
+            self.recycled.swap_remove(0);
+        }
+        Arc::new(Snapshot {
+            catalog: std::sync::Arc::default(),
+            values: Vec::new(),
+            histograms: Vec::new(),
+            buckets: Vec::new(),
+            taken,
+            sequence: self.sequence,
+            since: *FIRST_USE.get_or_init(Moment::now),
+        })
+    }
+
+    fn add_new_series(&mut self) {
+        if self.new.is_empty() {
+            return;
+        }
+        self.new
+            .sort_unstable_by(|a, b| a.descriptor.order(&b.descriptor));
+        let descriptors: Vec<_> = self.new.iter().map(|new| new.descriptor.clone()).collect();
+        let (mut moved, mut placed) = (Vec::new(), Vec::new());
+        let merged = self.catalog.merge(&descriptors, &mut moved, &mut placed);
+        self.catalog = std::sync::Arc::new(merged);
+
+        let positions = self.scalars.iter_mut().map(|(_, at)| at);
+        let positions = positions.chain(self.gauges.iter_mut().map(|(_, at)| at));
+        for at in positions.chain(self.histograms.iter_mut().map(|(_, at)| at)) {
+            *at = moved[*at as usize];
+        }
+        for (series, at) in self.new.drain(..).zip(placed) {
+            match series.handle {
+                Handle::Counter(counter) => self.scalars.push((counter.cells().clone(), at)),
+                Handle::UpDownCounter(counter) => self.scalars.push((counter.cells().clone(), at)),
+                Handle::Gauge(gauge) => self.gauges.push((gauge, at)),
+                histogram => self.histograms.push((histogram, at)),
+            }
+        }
+        self.scalars
+            .sort_unstable_by_key(|(scalar, _)| scalar.address());
+    }
+}
+
+/// One shard's part of every sum; a loop over two arrays in the order of addresses.
+fn add_shard(scalars: &[(Scalar, u32)], shard: Shard, sums: &mut [u64]) {
+    for ((scalar, _), sum) in scalars.iter().zip(sums) {
+        *sum = sum.wrapping_add(scalar.load(shard));
+    }
+}

@@ -1,0 +1,188 @@
+//! Snapshots: what all series held at a moment, as immutable data.
+//!
+//! A collector adds the cells up; it never waits for a writer, nor makes one wait. Collections of a
+//! registry are ordered among themselves by the collector's lock, which is what makes a later
+//! snapshot show at least what an earlier one did: each cell only grows, and a load that happens
+//! after another one never returns an older value.
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod collector;
+mod delta;
+mod histogram;
+
+pub use histogram::{Bucket, HistogramSnapshot};
+
+pub(crate) use collector::Collector;
+
+use crate::metric::UNSET_GAUGE;
+use crate::series::{Descriptor, Kind};
+use catalog::Catalog;
+use histogram::HistogramTotals;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What all series of a registry held at a moment; from [`Registry::snapshot`](crate::Registry).
+///
+/// Owned and immutable: it can be kept, sent and read at leisure. Values are totals since the
+/// process began to record, or those of an interval if it comes from [`delta`](Self::delta).
+///
+/// A histogram is consistent with itself: its count is the sum of its buckets. Its sum may differ
+/// from the buckets by records in flight at that instant, and so may two series from each other;
+/// such differences are gone in the next snapshot.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    catalog: Arc<Catalog>,
+    /// One word for each series: a count, the bits of a gauge, or an index into `histograms`.
+    values: Vec<u64>,
+    histograms: Vec<HistogramTotals>,
+    /// The buckets of all histograms, each a range of these: index and count.
+    buckets: Vec<(u32, u64)>,
+    taken: Moment,
+    since: Moment,
+    sequence: u64,
+}
+
+/// A moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    time: SystemTime,
+    at: Instant,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self {
+            time: SystemTime::now(),
+            at: Instant::now(),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The count of a counter, if it exists. Labels may be given in any order.
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
+        match self.value(name, labels)? {
+            Value::Counter(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// The sum of an up-down counter, if it exists.
+    pub fn up_down_counter(&self, name: &str, labels: &[(&str, &str)]) -> Option<i64> {
+        match self.value(name, labels)? {
+            Value::UpDownCounter(sum) => Some(sum),
+            _ => None,
+        }
+    }
+
+    /// The reading of a gauge, if it exists and was set.
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        match self.value(name, labels)? {
+            Value::Gauge(reading) => Some(reading),
+            _ => None,
+        }
+    }
+
+    /// The distribution of a histogram, if it exists.
+    pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Option<HistogramSnapshot<'_>> {
+        match self.value(name, labels)? {
+            Value::Histogram(histogram) => Some(histogram),
+            _ => None,
+        }
+    }
+
+    /// The value of a series of any kind; `None` if there is none, or for a gauge never set.
+    pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<Value<'_>> {
+        let mut labels = labels.to_vec();
+        labels.sort_unstable();
+        self.value_at(self.catalog.position(name, &labels)?)
+    }
+
+    /// All series and their values, by name and then by labels; gauges never set are left out.
+    pub fn iter(&self) -> impl Iterator<Item = (&Descriptor, Value<'_>)> {
+        let series = self.catalog.series.iter().enumerate();
+        series.filter_map(|(at, descriptor)| Some((&**descriptor, self.value_at(at)?)))
+    }
+
+    /// How many series the registry had.
+    pub fn len(&self) -> usize {
+        self.catalog.series.len()
+    }
+
+    /// Whether the registry had no series.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When it was taken, by the system's clock, which may be set back. What happened before, in
+    /// the sense of a join or another synchronisation, is in it.
+    pub fn time(&self) -> SystemTime {
+        self.taken.time
+    }
+
+    /// When it was taken, by the monotonic clock.
+    pub fn instant(&self) -> Instant {
+        self.taken.at
+    }
+
+    /// When its counts began: when the process first used quipu, or for a
+    /// [`delta`](Self::delta) when the earlier snapshot was taken.
+    pub fn since(&self) -> SystemTime {
+        self.since.time
+    }
+
+    /// Its number among the snapshots of its registry, from 1.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// What changed since `earlier`, which is of the same registry.
+    ///
+    /// Counters, up-down counters and histograms are what was added in between; a gauge is its
+    /// reading of now. The `min` and `max` of a histogram are exact if they are new extremes, and
+    /// otherwise as precise as its buckets. A series that `earlier` does not have is there in whole;
+    /// an `earlier` that is not earlier leaves nothing.
+    ///
+    /// Cost: one pass over both, and one allocation for each kind of data.
+    pub fn delta(&self, earlier: &Snapshot) -> Snapshot {
+        delta::between(earlier, self)
+    }
+
+    /// The time that its counts were made in, by the monotonic clock: since the process first used
+    /// quipu, or of a [`delta`](Self::delta) since the earlier snapshot.
+    pub fn interval(&self) -> Duration {
+        self.taken.at.saturating_duration_since(self.since.at)
+    }
+
+    fn value_at(&self, at: usize) -> Option<Value<'_>> {
+        let value = self.values[at];
+        Some(match self.catalog.series[at].kind() {
+            Kind::Counter => Value::Counter(value),
+            Kind::UpDownCounter => Value::UpDownCounter(value as i64),
+            Kind::Gauge if value == UNSET_GAUGE => return None,
+            Kind::Gauge => Value::Gauge(f64::from_bits(value)),
+            Kind::Histogram => Value::Histogram(self.histogram_at(at)),
+        })
+    }
+
+    fn histogram_at(&self, at: usize) -> HistogramSnapshot<'_> {
+        let totals = &self.histograms[self.values[at] as usize];
+        let digits = self.catalog.series[at].significant_digits();
+        HistogramSnapshot::new(digits, totals, &self.buckets[totals.buckets.clone()])
+    }
+}
+
+/// What a series held.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A counter's count.
+    Counter(u64),
+    /// An up-down counter's sum.
+    UpDownCounter(i64),
+    /// A gauge's reading.
+    Gauge(f64),
+    /// A histogram's distribution.
+    Histogram(HistogramSnapshot<'a>),
+}

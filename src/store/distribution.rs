@@ -1,0 +1,282 @@
+//! A histogram's cells: a header of four, and one for each bucket.
+//!
+//! ```text
+//! header  [ sum | !min | span | max ]    span = max - min + 1, or 0 before the first record
+//! buckets [ count | count | .. ]         one run of `Layout::len()` cells
+//! ```
+//!
+//! Headers lie together, apart from the buckets, so that many share a page. `min` is kept inverted
+//! so that all four words start at zero and only grow. A record compares `value - min` with `span`
+//! once, and only a value outside leads to the cold update of the last three. They bound the buckets
+//! that may hold something, so a reader touches no other.
+//!
+//! `span` saturates: with `min` 0 the value `u64::MAX` always takes the cold way, which is slower and
+//! changes nothing.
+
+use super::cell::{Cell, Word};
+use super::limits::LINE_WORDS;
+use super::local::Place;
+use super::segment::Family;
+use super::slot::Slot;
+use super::{Exhausted, Shard, Store};
+use crate::buckets::Layout;
+use crate::sync::Arc;
+use std::ptr::NonNull;
+
+const SUM: usize = 0;
+const INVERTED_MIN: usize = 1;
+const SPAN: usize = 2;
+const MAX: usize = 3;
+const HEADER_WORDS: usize = 4;
+
+/// What one call adds: `count` records between `low` and `high`, all of the bucket of `high`.
+#[derive(Clone, Copy)]
+pub(crate) struct Records {
+    pub(crate) low: u64,
+    pub(crate) high: u64,
+    pub(crate) count: u64,
+    pub(crate) sum: u64,
+}
+
+impl Records {
+    #[inline(always)]
+    fn one(value: u64) -> Self {
+        Self {
+            low: value,
+            high: value,
+            count: 1,
+            sum: value,
+        }
+    }
+}
+
+/// The cells of one histogram of `DIGITS` significant digits.
+#[derive(Clone)]
+pub(crate) struct Distribution<const DIGITS: u8> {
+    header: Slot,
+    buckets: NonNull<Word>,
+    /// All ones, or 0 if every thread shares shard 0.
+    offset_mask: usize,
+}
+
+// SAFETY: as for `Slot`; the buckets belong to the same slot.
+unsafe impl<const DIGITS: u8> Send for Distribution<DIGITS> {}
+// SAFETY: as above.
+unsafe impl<const DIGITS: u8> Sync for Distribution<DIGITS> {}
+
+impl<const DIGITS: u8> Distribution<DIGITS> {
+    const LAYOUT: Layout = Layout::new(DIGITS);
+
+    /// Takes cells for every shard, or one set of cells for all threads if `shared`.
+    pub(crate) fn new(store: &Arc<Store>, shared: bool) -> Result<Self, Exhausted> {
+        let runs = if shared {
+            (Family::Single, LINE_WORDS, Family::Single)
+        } else {
+            (Family::Small, HEADER_WORDS, Family::Runs)
+        };
+        let second = Some((runs.2, Self::LAYOUT.len()));
+        let (header, buckets) = store.allocate(runs.0, runs.1, second)?;
+        let buckets = buckets.expect("asked for");
+        Ok(Self {
+            header,
+            buckets,
+            offset_mask: if shared { 0 } else { usize::MAX },
+        })
+    }
+
+    /// Records `value` once.
+    #[inline(always)]
+    pub(crate) fn record(&self, place: &impl Place, value: u64) {
+        let offset = place.offset() & self.offset_mask;
+        if offset == 0 {
+            return self.record_cold(place, value);
+        }
+        // SAFETY: a place's offset leads to a shard that this thread has leased, and with this mask
+        // the slot lies in segments of all shards.
+        unsafe { self.cells(offset) }.add_as_owner(Records::one(value));
+    }
+
+    /// Its arguments fit into registers, so that the common path of `record` needs no stack.
+    #[cold]
+    #[inline(never)]
+    fn record_cold(&self, place: &impl Place, value: u64) {
+        self.add(place, Records::one(value));
+    }
+
+    /// Adds records that share a bucket.
+    pub(crate) fn add(&self, place: &impl Place, records: Records) {
+        // A shared histogram takes no lease.
+        let offset = match place.offset() & self.offset_mask {
+            0 if self.offset_mask != 0 => place.lease(),
+            offset => offset,
+        };
+        // SAFETY: as in `record`, or zero, which is shard 0.
+        let cells = unsafe { self.cells(offset) };
+        if offset == 0 {
+            cells.add_shared(records)
+        } else {
+            cells.add_as_owner(records)
+        }
+    }
+
+    /// Adds what `shards` hold to `into`.
+    pub(crate) fn read(&self, shards: impl Iterator<Item = Shard>, into: &mut Accumulator) {
+        let how_many = if self.offset_mask == 0 { 1 } else { usize::MAX };
+        for shard in shards.take(how_many) {
+            // SAFETY: a `Shard` exists, and where the mask is 0 only shard 0 is asked for.
+            let cells = unsafe { self.cells(shard.offset()) };
+            cells.read(into);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `offset` is 0, or the slot lies in segments of all shards and `offset` leads to one of them.
+    #[inline(always)]
+    unsafe fn cells(&self, offset: usize) -> Cells<'_, DIGITS> {
+        // SAFETY: the caller says that the offset stays inside the segment.
+        let header = unsafe { self.header.at().byte_add(offset) };
+        // SAFETY: a header is four initialised cells, alive while the slot is held.
+        let header = unsafe { header.cast::<[Cell; HEADER_WORDS]>().as_ref() };
+        // SAFETY: as for the header.
+        let buckets = unsafe { self.buckets.byte_add(offset) };
+        Cells { header, buckets }
+    }
+}
+
+/// One shard's cells of a histogram; `buckets` has `Layout::len()` of them, alive as the header is.
+struct Cells<'a, const DIGITS: u8> {
+    header: &'a [Cell; HEADER_WORDS],
+    buckets: NonNull<Word>,
+}
+
+impl<const DIGITS: u8> Cells<'_, DIGITS> {
+    const LAYOUT: Layout = Layout::new(DIGITS);
+
+    #[inline(always)]
+    fn add_as_owner(&self, records: Records) {
+        self.bucket(records.high).add_as_owner(records.count);
+        self.header[SUM].add_as_owner(records.sum);
+        // Last, so that the cold call is a jump and the common path saves no register for it.
+        let one_value = records.low == records.high;
+        if !covers(self.header, records.high) || !(one_value || covers(self.header, records.low)) {
+            widen(self.header, records.low, records.high);
+        }
+    }
+
+    fn add_shared(&self, records: Records) {
+        self.header[SUM].add_shared(records.sum);
+        self.header[INVERTED_MIN].raise_shared(!records.low);
+        self.header[MAX].raise_shared(records.high);
+        self.header[SPAN].raise_shared(1);
+        self.bucket(records.high).add_shared(records.count);
+    }
+
+    #[inline(always)]
+    fn bucket(&self, value: u64) -> &Cell {
+        // SAFETY: `Layout::index` is less than `Layout::len` for every value.
+        let cell = unsafe { self.buckets.add(Self::LAYOUT.index(value)) };
+        // SAFETY: words of the shards are initialised cells, alive as long as the header.
+        unsafe { cell.cast::<Cell>().as_ref() }
+    }
+
+    fn read(&self, into: &mut Accumulator) {
+        if self.header[SPAN].load() == 0 {
+            return;
+        }
+        let (min, max) = (!self.header[INVERTED_MIN].load(), self.header[MAX].load());
+        into.sum = into.sum.wrapping_add(self.header[SUM].load());
+        // While the first record is under way, the two may be seen the wrong way round.
+        if min > max {
+            return;
+        }
+        into.min = into.min.min(min);
+        into.max = into.max.max(max);
+        let first = Self::LAYOUT.index(min);
+        let counts = &mut into.counts[first..=Self::LAYOUT.index(max)];
+        for (index, count) in counts.iter_mut().enumerate() {
+            // SAFETY: `first + index` is at most the index of `max`, less than `Layout::len`.
+            let cell = unsafe { self.buckets.add(first + index) };
+            // SAFETY: as in `bucket`.
+            *count = count.wrapping_add(unsafe { cell.cast::<Cell>().as_ref() }.load());
+        }
+    }
+}
+
+/// Whether `min <= value <= max`, for the owner of the cells.
+#[inline(always)]
+fn covers(header: &[Cell; HEADER_WORDS], value: u64) -> bool {
+    // value - min, since min is !inverted
+    let above_min = value
+        .wrapping_add(header[INVERTED_MIN].load_as_owner())
+        .wrapping_add(1);
+    above_min < header[SPAN].load_as_owner()
+}
+
+/// Extends the range of an owner's cells to `low` and `high`.
+#[cold]
+#[inline(never)]
+fn widen(header: &[Cell; HEADER_WORDS], low: u64, high: u64) {
+    let (mut min, mut max) = (low, high);
+    if header[SPAN].load_as_owner() != 0 {
+        min = min.min(!header[INVERTED_MIN].load_as_owner());
+        max = max.max(header[MAX].load_as_owner());
+    }
+    header[INVERTED_MIN].store(!min);
+    header[MAX].store(max);
+    header[SPAN].store((max - min).saturating_add(1));
+}
+
+/// Where a collector adds up one histogram; used again for the next, so that it allocates once.
+pub(crate) struct Accumulator {
+    layout: Layout,
+    /// All zero between two histograms.
+    counts: Vec<u64>,
+    sum: u64,
+    min: u64,
+    max: u64,
+}
+
+impl Accumulator {
+    pub(crate) fn new() -> Self {
+        Self {
+            layout: Layout::new(1),
+            counts: Vec::new(),
+            sum: 0,
+            min: u64::MAX,
+            max: 0,
+        }
+    }
+
+    /// Makes room for a histogram of this layout.
+    pub(crate) fn begin(&mut self, layout: Layout) {
+        self.counts.resize(layout.len().max(self.counts.len()), 0);
+        (self.layout, self.sum, self.min, self.max) = (layout, 0, u64::MAX, 0);
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// The bounds of everything that was added, if anything was.
+    pub(crate) fn bounds(&self) -> Option<(u64, u64)> {
+        (self.min <= self.max).then_some((self.min, self.max))
+    }
+
+    /// The buckets that hold something, in order, leaving all zero.
+    pub(crate) fn drain(&mut self, mut each: impl FnMut(usize, u64)) {
+        let Some((min, max)) = self.bounds() else {
+            return;
+        };
+        let (first, last) = (self.layout.index(min), self.layout.index(max));
+        for (index, count) in self.counts[first..=last].iter_mut().enumerate() {
+            if *count != 0 {
+                each(first + index, std::mem::take(count));
+            }
+        }
+    }
+}

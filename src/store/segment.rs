@@ -1,0 +1,171 @@
+//! Segments, and the list of them that a store only ever adds to.
+
+use super::cell::{Cell, Word};
+use super::limits::STRIDE_WORDS;
+use super::memory::Reservation;
+use super::slot::Exhausted;
+use crate::sync::{self, AtomicPtr, AtomicUsize, Edge, Ordering::Relaxed};
+use std::ptr::NonNull;
+
+/// What shares a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Counters and histogram headers: dense, so that few pages serve many of them.
+    Small,
+    /// The buckets of histograms.
+    Runs,
+    /// What exists once and not per thread: gauges and shared histograms.
+    Single,
+}
+
+/// One reservation: the owners' part, then `shards` shards, `STRIDE_WORDS` each.
+pub(super) struct Segment {
+    memory: Reservation,
+    family: Family,
+    shards: usize,
+    /// Words of each shard that are handed out; changed under the store's lock.
+    used: AtomicUsize,
+    next: AtomicPtr<Segment>,
+}
+
+impl Segment {
+    /// Reserves address space, or takes memory from the heap unless `mapped`.
+    pub(super) fn new(family: Family, shards: usize, mapped: bool) -> Result<Self, Exhausted> {
+        let words = (shards + 1) * STRIDE_WORDS;
+        let memory = if mapped {
+            let bytes = words * size_of::<Word>();
+            Reservation::mapped(words).map_err(|_| Exhausted { bytes })?
+        } else {
+            Reservation::heap(words)
+        };
+        let next = AtomicPtr::new(std::ptr::null_mut());
+        Ok(Self {
+            memory,
+            family,
+            shards,
+            used: AtomicUsize::new(0),
+            next,
+        })
+    }
+
+    /// Hands out `words` words of every shard, aligned to `align` words: the address in shard 0.
+    /// Callers hold the store's lock.
+    pub(super) fn hand_out(&self, words: usize, align: usize) -> Option<NonNull<Word>> {
+        let start = self.used.load(Relaxed).next_multiple_of(align);
+        if start + words > STRIDE_WORDS {
+            return None;
+        }
+        self.used.store(start + words, Relaxed);
+        // SAFETY: shard 0 begins one stride after the base, and `start` lies inside it.
+        Some(unsafe { self.memory.base().add(STRIDE_WORDS + start) })
+    }
+
+    pub(super) fn holds_buckets(&self) -> bool {
+        self.family == Family::Runs
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.memory.bytes()
+    }
+
+    pub(super) fn is_mapped(&self) -> bool {
+        self.memory.is_mapped()
+    }
+
+    pub(super) fn base_address(&self) -> usize {
+        self.memory.base().addr().get()
+    }
+
+    fn cell(&self, shard: usize, word: usize) -> &Cell {
+        assert!(
+            shard < self.shards && word < STRIDE_WORDS,
+            "a cell outside of its segment"
+        );
+        // SAFETY: just checked to be inside the reservation.
+        let cell = unsafe { self.memory.base().add((shard + 1) * STRIDE_WORDS + word) };
+        // SAFETY: words of the shards are initialised cells, for as long as `self` lives.
+        unsafe { cell.cast::<Cell>().as_ref() }
+    }
+
+    /// Writes to every page of `shard` that is handed out. For the lessee of `shard`.
+    pub(super) fn touch(&self, shard: usize) {
+        const WORDS_OF_A_SMALL_PAGE: usize = 4096 / size_of::<u64>();
+        if shard >= self.shards {
+            return;
+        }
+        let used = self.used.load(Relaxed);
+        for word in (0..used)
+            .step_by(WORDS_OF_A_SMALL_PAGE)
+            .chain(used.checked_sub(1))
+        {
+            self.cell(shard, word).add_as_owner(0);
+        }
+    }
+
+    /// Makes the `words` words at `slot` zero in the first `shards` shards, committing no page that
+    /// was not committed before, and giving whole pages back.
+    ///
+    /// # Safety
+    ///
+    /// `slot` was handed out by this segment with `words` words, and nobody uses it.
+    pub(super) unsafe fn clear(&self, slot: NonNull<Word>, words: usize, shards: usize) {
+        let in_shard_0 = (slot.addr().get() - self.base_address()) / size_of::<Word>();
+        for shard in 0..shards.min(self.shards) {
+            let first = in_shard_0 + shard * STRIDE_WORDS;
+            // SAFETY: the caller says that nobody uses these words.
+            let (kept_until, kept_from) = unsafe { self.memory.give_back_pages(first, words) };
+            for word in (first..kept_until).chain(kept_from..first + words) {
+                let cell = self.cell(shard, word - (shard + 1) * STRIDE_WORDS);
+                if cell.load() != 0 {
+                    cell.store(0);
+                }
+            }
+        }
+    }
+}
+
+/// A list that only grows, walked without a lock.
+pub(super) struct SegmentList {
+    head: AtomicPtr<Segment>,
+}
+
+impl SegmentList {
+    pub(super) fn empty() -> Self {
+        Self {
+            head: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// Adds a segment, and returns it with the list's lifetime. Callers hold the store's lock.
+    pub(super) fn add(&self, segment: Segment) -> NonNull<Segment> {
+        segment.next.store(self.head.load(Relaxed), Relaxed);
+        let segment = Box::into_raw(Box::new(segment));
+        // ORDERING: Release makes the segment's fields visible with its address; pairs with the
+        // Acquire in `iter`.
+        self.head.store(segment, sync::release(Edge::SegmentAdd));
+        NonNull::new(segment).expect("a box is never null")
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
+        // ORDERING: Acquire, so that the segments are seen as `add` made them; pairs with its
+        // Release. The older ones hang on `next`, written before their Release.
+        let mut at = self.head.load(sync::acquire(Edge::SegmentFind));
+        std::iter::from_fn(move || {
+            // SAFETY: null, or a box that `add` leaked and only `drop` frees.
+            let segment = unsafe { at.as_ref() }?;
+            at = segment.next.load(Relaxed);
+            Some(segment)
+        })
+    }
+}
+
+impl Drop for SegmentList {
+    fn drop(&mut self) {
+        let mut at = self.head.load(Relaxed);
+        while let Some(segment) = NonNull::new(at) {
+            // SAFETY: leaked by `add`, freed only here, and `&mut self` excludes walkers.
+            let segment = unsafe { Box::from_raw(segment.as_ptr()) };
+            at = segment.next.load(Relaxed);
+        }
+    }
+}
