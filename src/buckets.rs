@@ -94,11 +94,7 @@ mod tests {
     fn buckets_follow_each_other_without_gap_or_overlap() {
         for layout in ALL.map(Layout::new) {
             for index in 1..layout.len() {
-                assert_eq!(
-                    layout.high(index - 1) + 1,
-                    layout.low(index),
-                    "{layout:?} {index}"
-                );
+                assert_eq!(layout.high(index - 1) + 1, layout.low(index), "{layout:?} {index}");
                 assert_eq!(layout.index(layout.low(index)), index);
                 assert_eq!(layout.index(layout.high(index)), index);
             }
@@ -115,7 +111,9 @@ mod tests {
             for value in edges() {
                 let index = layout.index(value);
                 assert_eq!(layout.low(index), hdr.lowest_equivalent(value), "{value}");
-                assert_eq!(layout.high(index), hdr.highest_equivalent(value), "{value}");
+                // There, `hdrhistogram` saturates one short of the end.
+                let high = layout.high(index).min(u64::MAX - 1);
+                assert_eq!(high, hdr.highest_equivalent(value).min(u64::MAX - 1), "{value}");
             }
         }
     }
@@ -126,10 +124,7 @@ mod tests {
             let layout = Layout::new(digits);
             for index in 1..layout.len() {
                 let width = (layout.high(index) - layout.low(index)) as f64;
-                assert!(
-                    width / layout.low(index) as f64 <= share,
-                    "{digits} {index}"
-                );
+                assert!(width / layout.low(index) as f64 <= share, "{digits} {index}");
             }
         }
     }

@@ -9,6 +9,11 @@ mod snapshot;
 #[allow(unsafe_code)]
 mod store;
 mod sync;
+
+#[cfg(all(loom, test))]
+#[path = "../loom-tests/mod.rs"]
+mod models;
+
 pub use client::{Delivery, ExportError, Exporter, Flusher, FlusherBuilder, FlusherReport};
 pub use export::Console;
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};

@@ -92,19 +92,11 @@ mod imp {
     }
 
     pub(crate) fn acquire(edge: Edge) -> Ordering {
-        if WEAKENED.get() == Some(edge) {
-            Ordering::Relaxed
-        } else {
-            Ordering::Acquire
-        }
+        if WEAKENED.get() == Some(edge) { Ordering::Relaxed } else { Ordering::Acquire }
     }
 
     pub(crate) fn release(edge: Edge) -> Ordering {
-        if WEAKENED.get() == Some(edge) {
-            Ordering::Relaxed
-        } else {
-            Ordering::Release
-        }
+        if WEAKENED.get() == Some(edge) { Ordering::Relaxed } else { Ordering::Release }
     }
 
     // LOOM: a plain atomic load here would hide interleavings (a thread that loads a location

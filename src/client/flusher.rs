@@ -88,9 +88,7 @@ impl Orders {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,11 +98,7 @@ impl Flusher {
     where
         R: Deref<Target = Registry> + Send + 'static,
     {
-        FlusherBuilder {
-            registry,
-            interval: DEFAULT_INTERVAL,
-            exporters: Vec::new(),
-        }
+        FlusherBuilder { registry, interval: DEFAULT_INTERVAL, exporters: Vec::new() }
     }
 
     /// Takes, publishes and delivers a snapshot now, and returns when that is done.
@@ -132,11 +126,7 @@ impl Flusher {
         if !self.is_foreign() {
             self.orders.state().stop = true;
             self.orders.changed.notify_all();
-            let thread = self
-                .thread
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(thread) = thread {
                 // Its panics end here: `run` catches those of exporters, and has none of its own.
                 let _ = thread.join();
@@ -171,10 +161,7 @@ impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
 
     /// Adds a destination. They are served one after the other.
     pub fn exporter(mut self, exporter: impl Exporter + 'static) -> Self {
-        self.exporters.push(Destination {
-            exporter: Box::new(exporter),
-            acknowledged: None,
-        });
+        self.exporters.push(Destination { exporter: Box::new(exporter), acknowledged: None });
         self
     }
 
@@ -189,11 +176,7 @@ impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
         let thread = std::thread::Builder::new()
             .name("quipu-flusher".into())
             .spawn(move || self.run(&for_thread))?;
-        Ok(Flusher {
-            orders,
-            thread: Mutex::new(Some(thread)),
-            process: std::process::id(),
-        })
+        Ok(Flusher { orders, thread: Mutex::new(Some(thread)), process: std::process::id() })
     }
 
     fn run(mut self, orders: &Orders) {
@@ -239,11 +222,7 @@ impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
         let mut failures = Vec::new();
         for destination in &mut self.exporters {
             let acknowledged = destination.acknowledged.as_deref();
-            let delivery = Delivery {
-                snapshot: &snapshot,
-                acknowledged,
-                is_last,
-            };
+            let delivery = Delivery { snapshot: &snapshot, acknowledged, is_last };
             let exporter = &mut destination.exporter;
             match catch_unwind(AssertUnwindSafe(|| exporter.export(&delivery))) {
                 Ok(Ok(())) => destination.acknowledged = Some(snapshot.clone()),
@@ -257,8 +236,6 @@ impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
 
 impl<R> std::fmt::Debug for FlusherBuilder<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlusherBuilder")
-            .field("interval", &self.interval)
-            .finish_non_exhaustive()
+        f.debug_struct("FlusherBuilder").field("interval", &self.interval).finish_non_exhaustive()
     }
 }

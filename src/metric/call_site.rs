@@ -13,10 +13,7 @@ pub struct CallSite<H: 'static> {
 impl<H> CallSite<H> {
     /// A call site that registers by `register`.
     pub const fn new(register: fn() -> H) -> Self {
-        Self {
-            handle: OnceLock::new(),
-            register,
-        }
+        Self { handle: OnceLock::new(), register }
     }
 
     /// The handle. After the first call: one load and a predictable branch.

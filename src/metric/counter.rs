@@ -24,6 +24,12 @@ impl Counter {
         Self { cells }
     }
 
+    /// A handle that does not keep the slot, for a model's twin.
+    #[cfg(all(loom, test))]
+    pub(crate) fn uncounted(&self) -> Self {
+        Self { cells: self.cells.uncounted() }
+    }
+
     pub(crate) fn cells(&self) -> &Scalar {
         &self.cells
     }

@@ -26,9 +26,7 @@ pub struct Gauge {
 
 impl Gauge {
     pub(crate) fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
-        Ok(Self {
-            line: Line::new(store, UNSET_GAUGE)?,
-        })
+        Ok(Self { line: Line::new(store, UNSET_GAUGE)? })
     }
 
     /// Replaces the reading.

@@ -43,10 +43,7 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
     const LAYOUT: Layout = Layout::new(DIGITS);
 
     pub(crate) fn new(store: &Arc<Store>, shared: bool, unit_ns: u64) -> Result<Self, Exhausted> {
-        Ok(Self {
-            cells: Distribution::new(store, shared)?,
-            unit_ns,
-        })
+        Ok(Self { cells: Distribution::new(store, shared)?, unit_ns })
     }
 
     /// Records `value` once.
@@ -128,11 +125,7 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
     /// Records an elapsed time, given in nanoseconds.
     #[inline(always)]
     pub(crate) fn record_ns(&self, elapsed_ns: u64) {
-        let in_unit = if self.unit_ns == 1 {
-            elapsed_ns
-        } else {
-            elapsed_ns / self.unit_ns
-        };
+        let in_unit = if self.unit_ns == 1 { elapsed_ns } else { elapsed_ns / self.unit_ns };
         self.record(in_unit);
     }
 
@@ -145,15 +138,7 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
     pub(crate) fn record_n_at(&self, place: &impl Place, value: u64, n: u64) {
         if n != 0 {
             let sum = value.wrapping_mul(n);
-            self.cells.add(
-                place,
-                Records {
-                    low: value,
-                    high: value,
-                    count: n,
-                    sum,
-                },
-            );
+            self.cells.add(place, Records { low: value, high: value, count: n, sum });
         }
     }
 
@@ -171,15 +156,7 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
             let count = steps.wrapping_add(1);
             // count * (low + high) is even, and needs more than 64 bits.
             let sum = u128::from(count) * (u128::from(low) + u128::from(high)) / 2;
-            self.cells.add(
-                place,
-                Records {
-                    low,
-                    high,
-                    count,
-                    sum: sum as u64,
-                },
-            );
+            self.cells.add(place, Records { low, high, count, sum: sum as u64 });
             high = low.saturating_sub(interval);
         }
     }
@@ -193,8 +170,6 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
 
 impl<const DIGITS: u8> std::fmt::Debug for Histogram<DIGITS> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Histogram")
-            .field("digits", &DIGITS)
-            .finish_non_exhaustive()
+        f.debug_struct("Histogram").field("digits", &DIGITS).finish_non_exhaustive()
     }
 }

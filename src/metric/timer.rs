@@ -46,10 +46,7 @@ pub struct Timer<'a, const DIGITS: u8 = 2> {
 impl<'a, const DIGITS: u8> Timer<'a, DIGITS> {
     #[inline(always)]
     pub(super) fn start(histogram: &'a Histogram<DIGITS>) -> Self {
-        Self {
-            histogram,
-            start: clock().raw(),
-        }
+        Self { histogram, start: clock().raw() }
     }
 
     /// Records the time, and returns it.
@@ -85,11 +82,7 @@ pub struct SampledTimer<const DIGITS: u8 = 2> {
 
 impl<const DIGITS: u8> SampledTimer<DIGITS> {
     pub(super) fn new(histogram: Histogram<DIGITS>, calls: Counter, every_nth: NonZeroU32) -> Self {
-        Self {
-            histogram,
-            calls,
-            every_nth,
-        }
+        Self { histogram, calls, every_nth }
     }
 
     /// Counts a call; returns a timer if it is one to be timed.

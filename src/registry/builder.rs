@@ -54,18 +54,9 @@ register! {
 
 impl<'r, M> MetricBuilder<'r, M> {
     pub(super) fn new(registry: &'r Registry, name: &'r str) -> Self {
-        let request = Request {
-            name,
-            labels: Vec::new(),
-            help: "",
-            unit: Unit::None,
-            shared: false,
-        };
-        Self {
-            registry,
-            request,
-            metric: PhantomData,
-        }
+        let request =
+            Request { name, labels: Vec::new(), help: "", unit: Unit::None, shared: false };
+        Self { registry, request, metric: PhantomData }
     }
 
     /// Adds a label. Keys follow the rules of names and may begin with `_`; values are any text
@@ -95,17 +86,8 @@ impl<'r, const DIGITS: u8> MetricBuilder<'r, Histogram<DIGITS>> {
     /// quipu::registry().histogram("doc.too.precise").significant_digits::<4>().register();
     /// ```
     pub fn significant_digits<const N: u8>(self) -> MetricBuilder<'r, Histogram<N>> {
-        const {
-            assert!(
-                1 <= N && N <= 3,
-                "a histogram has 1, 2 or 3 significant digits"
-            )
-        };
-        MetricBuilder {
-            registry: self.registry,
-            request: self.request,
-            metric: PhantomData,
-        }
+        const { assert!(1 <= N && N <= 3, "a histogram has 1, 2 or 3 significant digits") };
+        MetricBuilder { registry: self.registry, request: self.request, metric: PhantomData }
     }
 
     /// One set of cells for all threads, instead of one a thread.
@@ -121,8 +103,6 @@ impl<'r, const DIGITS: u8> MetricBuilder<'r, Histogram<DIGITS>> {
 
 impl<M> std::fmt::Debug for MetricBuilder<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MetricBuilder")
-            .field("name", &self.request.name)
-            .finish_non_exhaustive()
+        f.debug_struct("MetricBuilder").field("name", &self.request.name).finish_non_exhaustive()
     }
 }

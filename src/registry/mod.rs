@@ -126,14 +126,12 @@ impl Registry {
         sync::lock(&self.refusals).clone()
     }
 
-    fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
-        self.table
-            .register(&self.store, request)
-            .inspect_err(|error| {
-                let mut refusals = sync::lock(&self.refusals);
-                refusals.count += 1;
-                refusals.last = Some(error.clone());
-            })
+    pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
+        self.table.register(&self.store, request).inspect_err(|error| {
+            let mut refusals = sync::lock(&self.refusals);
+            refusals.count += 1;
+            refusals.last = Some(error.clone());
+        })
     }
 }
 

@@ -42,10 +42,7 @@ pub struct Label {
 
 impl Label {
     pub(crate) fn new(key: &str, value: &str) -> Self {
-        Self {
-            key: key.into(),
-            value: value.into(),
-        }
+        Self { key: key.into(), value: value.into() }
     }
 
     /// The key.
@@ -109,17 +106,13 @@ impl Descriptor {
 
     /// By name, then by labels: the order of a snapshot.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        self.name
-            .cmp(&other.name)
-            .then_with(|| self.labels.cmp(&other.labels))
+        self.name.cmp(&other.name).then_with(|| self.labels.cmp(&other.labels))
     }
 
     /// How this series stands to `name` and `labels`, which are sorted by key.
     pub(crate) fn order_to(&self, name: &str, labels: &[(&str, &str)]) -> Ordering {
         let own = self.labels.iter().map(|label| (label.key(), label.value()));
-        (*self.name)
-            .cmp(name)
-            .then_with(|| own.cmp(labels.iter().copied()))
+        (*self.name).cmp(name).then_with(|| own.cmp(labels.iter().copied()))
     }
 }
 

@@ -92,34 +92,19 @@ impl fmt::Display for RegisterError {
                 write!(f, "label {key:?} is given twice; name each key once")
             }
             Self::TooManyLabels { labels, limit } => {
-                write!(
-                    f,
-                    "{labels} labels are more than the {limit} of a series; drop some"
-                )
+                write!(f, "{labels} labels are more than the {limit} of a series; drop some")
             }
-            Self::KindMismatch {
-                name,
-                registered,
-                requested,
-            } => write!(
+            Self::KindMismatch { name, registered, requested } => write!(
                 f,
                 "{name:?} is a {registered} already and cannot be a {requested} as well; \
                  use the registered kind or choose a new name"
             ),
-            Self::UnitMismatch {
-                name,
-                registered,
-                requested,
-            } => write!(
+            Self::UnitMismatch { name, registered, requested } => write!(
                 f,
                 "{name:?} is measured in {registered:?} already and cannot be in {requested:?} as \
                  well; use the same unit or choose a new name"
             ),
-            Self::DigitsMismatch {
-                name,
-                registered,
-                requested,
-            } => write!(
+            Self::DigitsMismatch { name, registered, requested } => write!(
                 f,
                 "{name:?} has {registered} significant digits already and cannot have {requested} \
                  as well; use the same or choose a new name"

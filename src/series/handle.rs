@@ -36,10 +36,7 @@ pub(crate) trait Metric: Clone + Into<Handle> {
     fn detached(detached: &Detached) -> Self {
         let of_this_type = |handle: &&Handle| Self::of(handle).is_some();
         let handle = detached.handles.iter().find(of_this_type);
-        handle
-            .and_then(Self::of)
-            .expect("there is one of each type")
-            .clone()
+        handle.and_then(Self::of).expect("there is one of each type").clone()
     }
 }
 
@@ -80,16 +77,10 @@ fn histogram<const DIGITS: u8>(
     Histogram::new(store, shared, unit.nanoseconds().unwrap_or(1))
 }
 
-metric!(Counter, Counter, Counter, 0, |store, _, _| Ok(
-    Counter::over(Scalar::new(store)?)
-));
-metric!(
-    UpDownCounter,
-    UpDownCounter,
-    UpDownCounter,
-    0,
-    |store, _, _| Ok(UpDownCounter::over(Scalar::new(store)?))
-);
+metric!(Counter, Counter, Counter, 0, |store, _, _| Ok(Counter::over(Scalar::new(store)?)));
+metric!(UpDownCounter, UpDownCounter, UpDownCounter, 0, |store, _, _| Ok(UpDownCounter::over(
+    Scalar::new(store)?
+)));
 metric!(Gauge, Gauge, Gauge, 0, |store, _, _| Gauge::new(store));
 metric!(Histogram<0>, Histogram0, Histogram, 0, histogram);
 metric!(Histogram<1>, Histogram1, Histogram, 1, histogram);
@@ -122,10 +113,7 @@ impl Detached {
             Histogram::<2>::create(store, true, Unit::None)?.into(),
             Histogram::<3>::create(store, true, Unit::None)?.into(),
         ];
-        Ok(Self {
-            store: store.clone(),
-            handles,
-        })
+        Ok(Self { store: store.clone(), handles })
     }
 
     /// What was added to detached counters and recorded in detached histograms.

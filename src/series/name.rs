@@ -16,28 +16,19 @@ const MAX_LABELS: usize = 64;
 pub(super) fn check_name(name: &str) -> Result<(), RegisterError> {
     match fault_of_identifier(name, |first| first.is_ascii_alphabetic()) {
         None => Ok(()),
-        Some(fault) => Err(RegisterError::InvalidName {
-            name: excerpt(name),
-            fault,
-        }),
+        Some(fault) => Err(RegisterError::InvalidName { name: excerpt(name), fault }),
     }
 }
 
 /// Checks labels, which are sorted by key.
 pub(super) fn check_labels(labels: &[Label]) -> Result<(), RegisterError> {
     if labels.len() > MAX_LABELS {
-        return Err(RegisterError::TooManyLabels {
-            labels: labels.len(),
-            limit: MAX_LABELS,
-        });
+        return Err(RegisterError::TooManyLabels { labels: labels.len(), limit: MAX_LABELS });
     }
     for label in labels {
         let first_is_fine = |first: u8| first.is_ascii_alphabetic() || first == b'_';
         if let Some(fault) = fault_of_identifier(label.key(), first_is_fine) {
-            return Err(RegisterError::InvalidLabelKey {
-                key: excerpt(label.key()),
-                fault,
-            });
+            return Err(RegisterError::InvalidLabelKey { key: excerpt(label.key()), fault });
         }
         let value = label.value();
         let fault = if value.len() > MAX_VALUE_BYTES {
@@ -47,18 +38,10 @@ pub(super) fn check_labels(labels: &[Label]) -> Result<(), RegisterError> {
         } else {
             continue;
         };
-        return Err(RegisterError::InvalidLabelValue {
-            key: excerpt(label.key()),
-            fault,
-        });
+        return Err(RegisterError::InvalidLabelValue { key: excerpt(label.key()), fault });
     }
-    match labels
-        .windows(2)
-        .find(|pair| pair[0].key() == pair[1].key())
-    {
-        Some(pair) => Err(RegisterError::DuplicateLabel {
-            key: excerpt(pair[0].key()),
-        }),
+    match labels.windows(2).find(|pair| pair[0].key() == pair[1].key()) {
+        Some(pair) => Err(RegisterError::DuplicateLabel { key: excerpt(pair[0].key()) }),
         None => Ok(()),
     }
 }
@@ -71,10 +54,7 @@ fn fault_of_identifier(text: &str, first_is_fine: impl Fn(u8) -> bool) -> Option
         Some("it is longer than 255 bytes; shorten it")
     } else if !first_is_fine(first) {
         Some("it does not begin with an ASCII letter; put one in front")
-    } else if !text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b))
-    {
+    } else if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b)) {
         Some(
             "it has a character other than ASCII letters, digits, '_', '.', '-' and '/'; replace it",
         )

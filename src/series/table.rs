@@ -52,11 +52,7 @@ struct Family {
 
 impl Table {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            names: Mutex::new(Names::default()),
-            new: Mutex::new(Vec::new()),
-            limit,
-        }
+        Self { names: Mutex::new(Names::default()), new: Mutex::new(Vec::new()), limit }
     }
 
     /// The handle of a series, which is made if it does not exist.
@@ -103,9 +99,7 @@ impl Table {
             members: HashMap::new(),
         });
         let handle: Handle = metric.clone().into();
-        family
-            .members
-            .insert(ByLabels(descriptor.clone()), handle.clone());
+        family.members.insert(ByLabels(descriptor.clone()), handle.clone());
         sync::lock(&self.new).push(Series { descriptor, handle });
         Ok(metric)
     }
@@ -121,27 +115,15 @@ impl Family {
         let name = || excerpt(request.name);
         let (registered, requested) = (self.kind, M::KIND);
         if registered != requested {
-            return Err(RegisterError::KindMismatch {
-                name: name(),
-                registered,
-                requested,
-            });
+            return Err(RegisterError::KindMismatch { name: name(), registered, requested });
         }
         let (registered, requested) = (self.unit, request.unit);
         if registered != requested {
-            return Err(RegisterError::UnitMismatch {
-                name: name(),
-                registered,
-                requested,
-            });
+            return Err(RegisterError::UnitMismatch { name: name(), registered, requested });
         }
         let (registered, requested) = (self.digits, M::DIGITS);
         if registered != requested {
-            return Err(RegisterError::DigitsMismatch {
-                name: name(),
-                registered,
-                requested,
-            });
+            return Err(RegisterError::DigitsMismatch { name: name(), registered, requested });
         }
         Ok(())
     }

@@ -15,9 +15,7 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Where a series is; `labels` are sorted by key.
     pub(super) fn position(&self, name: &str, labels: &[(&str, &str)]) -> Option<usize> {
-        self.series
-            .binary_search_by(|series| series.order_to(name, labels))
-            .ok()
+        self.series.binary_search_by(|series| series.order_to(name, labels)).ok()
     }
 
     /// Adds series, which are sorted, not in `self` and not twice in `new`. `moved` gets the new

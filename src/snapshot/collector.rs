@@ -115,10 +115,7 @@ impl Collector {
 
     /// A snapshot that nobody else holds.
     fn free_snapshot(&mut self, taken: Moment) -> Arc<Snapshot> {
-        let free = self
-            .recycled
-            .iter_mut()
-            .position(|snapshot| Arc::get_mut(snapshot).is_some());
+        let free = self.recycled.iter_mut().position(|snapshot| Arc::get_mut(snapshot).is_some());
         if let Some(free) = free {
             return self.recycled.swap_remove(free);
         }
@@ -140,8 +137,7 @@ impl Collector {
         if self.new.is_empty() {
             return;
         }
-        self.new
-            .sort_unstable_by(|a, b| a.descriptor.order(&b.descriptor));
+        self.new.sort_unstable_by(|a, b| a.descriptor.order(&b.descriptor));
         let descriptors: Vec<_> = self.new.iter().map(|new| new.descriptor.clone()).collect();
         let (mut moved, mut placed) = (Vec::new(), Vec::new());
         let merged = self.catalog.merge(&descriptors, &mut moved, &mut placed);
@@ -160,8 +156,7 @@ impl Collector {
                 histogram => self.histograms.push((histogram, at)),
             }
         }
-        self.scalars
-            .sort_unstable_by_key(|(scalar, _)| scalar.address());
+        self.scalars.sort_unstable_by_key(|(scalar, _)| scalar.address());
     }
 }
 

@@ -54,12 +54,7 @@ pub struct Bucket {
 
 impl<'a> HistogramSnapshot<'a> {
     pub(super) fn new(digits: u8, totals: &'a HistogramTotals, buckets: &'a [(u32, u64)]) -> Self {
-        Self {
-            layout: Layout::new(digits),
-            digits,
-            totals,
-            buckets,
-        }
+        Self { layout: Layout::new(digits), digits, totals, buckets }
     }
 
     /// How many values were recorded: the sum of the buckets.
@@ -116,11 +111,7 @@ impl<'a> HistogramSnapshot<'a> {
         let layout = self.layout;
         self.buckets.iter().map(move |&(index, count)| {
             let index = index as usize;
-            Bucket {
-                low: layout.low(index),
-                high: layout.high(index),
-                count,
-            }
+            Bucket { low: layout.low(index), high: layout.high(index), count }
         })
     }
 
@@ -139,8 +130,7 @@ impl<'a> HistogramSnapshot<'a> {
         for bucket in self.buckets() {
             // Inside its bucket, the smallest and the largest value keep min and max exact.
             let value = bucket.low.max(self.totals.min).min(bucket.high);
-            hdr.record_n(value, bucket.count)
-                .expect("the range is all of u64");
+            hdr.record_n(value, bucket.count).expect("the range is all of u64");
         }
         hdr
     }

@@ -52,10 +52,7 @@ struct Moment {
 
 impl Moment {
     fn now() -> Self {
-        Self {
-            time: SystemTime::now(),
-            at: Instant::now(),
-        }
+        Self { time: SystemTime::now(), at: Instant::now() }
     }
 }
 

@@ -59,14 +59,10 @@ pub(super) union Word {
 
 impl Word {
     pub(super) fn zero_cell() -> Self {
-        Self {
-            cell: ManuallyDrop::new(Cell(AtomicU64::new(0))),
-        }
+        Self { cell: ManuallyDrop::new(Cell(AtomicU64::new(0))) }
     }
 
     pub(super) fn no_owner() -> Self {
-        Self {
-            owner: ManuallyDrop::new(AtomicPtr::new(std::ptr::null_mut())),
-        }
+        Self { owner: ManuallyDrop::new(AtomicPtr::new(std::ptr::null_mut())) }
     }
 }

@@ -41,12 +41,7 @@ pub(crate) struct Records {
 impl Records {
     #[inline(always)]
     fn one(value: u64) -> Self {
-        Self {
-            low: value,
-            high: value,
-            count: 1,
-            sum: value,
-        }
+        Self { low: value, high: value, count: 1, sum: value }
     }
 }
 
@@ -75,13 +70,9 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
             (Family::Small, HEADER_WORDS, Family::Runs)
         };
         let second = Some((runs.2, Self::LAYOUT.len()));
-        let (header, buckets) = store.allocate(runs.0, runs.1, second)?;
+        let (header, buckets) = Slot::allocate(store, runs.0, runs.1, second)?;
         let buckets = buckets.expect("asked for");
-        Ok(Self {
-            header,
-            buckets,
-            offset_mask: if shared { 0 } else { usize::MAX },
-        })
+        Ok(Self { header, buckets, offset_mask: if shared { 0 } else { usize::MAX } })
     }
 
     /// Records `value` once.
@@ -112,11 +103,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         };
         // SAFETY: as in `record`, or zero, which is shard 0.
         let cells = unsafe { self.cells(offset) };
-        if offset == 0 {
-            cells.add_shared(records)
-        } else {
-            cells.add_as_owner(records)
-        }
+        if offset == 0 { cells.add_shared(records) } else { cells.add_as_owner(records) }
     }
 
     /// Adds what `shards` hold to `into`.
@@ -207,9 +194,7 @@ impl<const DIGITS: u8> Cells<'_, DIGITS> {
 #[inline(always)]
 fn covers(header: &[Cell; HEADER_WORDS], value: u64) -> bool {
     // value - min, since min is !inverted
-    let above_min = value
-        .wrapping_add(header[INVERTED_MIN].load_as_owner())
-        .wrapping_add(1);
+    let above_min = value.wrapping_add(header[INVERTED_MIN].load_as_owner()).wrapping_add(1);
     above_min < header[SPAN].load_as_owner()
 }
 
@@ -239,13 +224,7 @@ pub(crate) struct Accumulator {
 
 impl Accumulator {
     pub(crate) fn new() -> Self {
-        Self {
-            layout: Layout::new(1),
-            counts: Vec::new(),
-            sum: 0,
-            min: u64::MAX,
-            max: 0,
-        }
+        Self { layout: Layout::new(1), counts: Vec::new(), sum: 0, min: u64::MAX, max: 0 }
     }
 
     /// Makes room for a histogram of this layout.

@@ -22,11 +22,7 @@ impl Leases {
     /// Shard 0 is nobody's: its bit is set from the start.
     pub(super) fn new(shards: usize) -> Self {
         let words = (0..shards.div_ceil(64)).map(|index| AtomicU64::new(u64::from(index == 0)));
-        Self {
-            words: words.collect(),
-            shards,
-            high_water: AtomicUsize::new(1),
-        }
+        Self { words: words.collect(), shards, high_water: AtomicUsize::new(1) }
     }
 
     /// Takes the lowest free shard, if there is one.
@@ -73,10 +69,7 @@ impl Leases {
 
     /// How many shards are taken now, the shared one not counted.
     pub(super) fn taken(&self) -> usize {
-        let set = self
-            .words
-            .iter()
-            .map(|word| word.load(Relaxed).count_ones() as usize);
+        let set = self.words.iter().map(|word| word.load(Relaxed).count_ones() as usize);
         set.sum::<usize>() - 1
     }
 }

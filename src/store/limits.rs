@@ -9,11 +9,8 @@ const SMALL: bool = cfg!(any(miri, target_pointer_width = "32", not(unix)));
 
 /// Words of a cache line on the targets with the longest ones (`crossbeam_utils::CachePadded` is as
 /// long, and its documentation lists the sources).
-pub(super) const LINE_WORDS: usize = if MODEL {
-    16
-} else {
-    size_of::<crossbeam_utils::CachePadded<u64>>() / size_of::<u64>()
-};
+pub(super) const LINE_WORDS: usize =
+    if MODEL { 16 } else { size_of::<crossbeam_utils::CachePadded<u64>>() / size_of::<u64>() };
 
 /// Distance between two shards in words: a megabyte and three lines, so that one slot's cells in
 /// many shards spread over the cache sets instead of falling into one.

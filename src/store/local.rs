@@ -49,9 +49,7 @@ unsafe impl Place for ThisThread {
 
     fn lease(&self) -> usize {
         // An error: this thread's lease has been returned already.
-        LEASE
-            .try_with(|lease| lease.take(Store::process()))
-            .unwrap_or(0)
+        LEASE.try_with(|lease| lease.take(Store::process())).unwrap_or(0)
     }
 }
 
@@ -87,13 +85,15 @@ impl Drop for ThreadLease {
 }
 
 impl Store {
-    /// Writes to the pages of `shard`, whose lessee calls this.
-    fn touch(&self, shard: usize, buckets_too: bool) {
-        for segment in self.segments.iter() {
+    /// Writes to the pages of `shard`, whose lessee calls this; returns how many segments there
+    /// were.
+    fn touch(&self, shard: usize, buckets_too: bool) -> usize {
+        let touched = self.segments.iter().map(|segment| {
             if buckets_too || !segment.holds_buckets() {
                 segment.touch(shard);
             }
-        }
+        });
+        touched.count()
     }
 }
 
@@ -111,9 +111,7 @@ pub fn register_thread() -> bool {
     if ThisThread.lease() == 0 {
         return false;
     }
-    LEASE
-        .try_with(|lease| store.touch(lease.shard.get(), store.prefault))
-        .is_ok()
+    LEASE.try_with(|lease| store.touch(lease.shard.get(), store.prefault)).is_ok()
 }
 
 /// A lease as a value, for tests and models with a store of their own.
@@ -126,10 +124,7 @@ pub(crate) struct Lessee<'a> {
 #[cfg(test)]
 impl<'a> Lessee<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        Self {
-            store,
-            shard: Cell::new(0),
-        }
+        Self { store, shard: Cell::new(0) }
     }
 
     /// The shard in use, 0 without a lease.
@@ -137,13 +132,16 @@ impl<'a> Lessee<'a> {
         self.shard.get()
     }
 
+    /// Touches every segment; returns how many there were.
+    pub(crate) fn touch(&self) -> usize {
+        self.lease();
+        self.store.touch(self.shard.get(), true)
+    }
+
     /// Two lessees of one shard: what the types otherwise rule out, for a model's twin.
     #[cfg(loom)]
     pub(crate) fn intrude(store: &'a Store, shard: usize) -> Self {
-        Self {
-            store,
-            shard: Cell::new(shard),
-        }
+        Self { store, shard: Cell::new(shard) }
     }
 }
 

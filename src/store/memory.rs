@@ -28,20 +28,14 @@ unsafe impl Sync for Reservation {}
 impl Reservation {
     /// Maps address space without charging swap for it.
     pub(super) fn mapped(words: usize) -> std::io::Result<Self> {
-        let bytes = words
-            .checked_mul(size_of::<Word>())
-            .ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let bytes = words.checked_mul(size_of::<Word>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         let mut map = MmapOptions::new().len(bytes).no_reserve_swap().map_anon()?;
         // A huge page would commit 2 MiB for one touched cell. Kernels without huge pages refuse
         // the advice, which is as good.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::NoHugePage);
         let base = NonNull::from(&mut map[..]).cast();
-        Ok(Self {
-            base,
-            words,
-            backing: Backing::Mapped(map),
-        })
+        Ok(Self { base, words, backing: Backing::Mapped(map) })
     }
 
     /// Takes zeroed memory from the heap.
@@ -51,27 +45,17 @@ impl Reservation {
             .expect("a store from the heap has a few megabytes");
         // SAFETY: the layout is not empty, since a segment has at least one stride.
         let base = unsafe { alloc_zeroed(layout) };
-        let Some(base) = NonNull::new(base.cast::<Word>()) else {
-            handle_alloc_error(layout)
-        };
+        let Some(base) = NonNull::new(base.cast::<Word>()) else { handle_alloc_error(layout) };
         if !sync::ZEROED_IS_VALID {
             for index in 0..words {
-                let word = if index < STRIDE_WORDS {
-                    Word::no_owner()
-                } else {
-                    Word::zero_cell()
-                };
+                let word = if index < STRIDE_WORDS { Word::no_owner() } else { Word::zero_cell() };
                 // SAFETY: `index` is inside the allocation.
                 let place = unsafe { base.add(index) };
                 // SAFETY: the place is inside the allocation, aligned, and nobody reads it yet.
                 unsafe { place.write(word) };
             }
         }
-        Self {
-            base,
-            words,
-            backing: Backing::Heap(layout),
-        }
+        Self { base, words, backing: Backing::Heap(layout) }
     }
 
     pub(super) fn base(&self) -> NonNull<Word> {
@@ -127,9 +111,7 @@ fn discard(_: &MmapMut, _: usize, _: usize) -> bool {
 fn page_bytes() -> Option<usize> {
     // SAFETY: `sysconf` reads a constant of the system.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(bytes)
-        .ok()
-        .filter(|bytes| bytes.is_power_of_two())
+    usize::try_from(bytes).ok().filter(|bytes| bytes.is_power_of_two())
 }
 
 #[cfg(not(unix))]

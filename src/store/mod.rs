@@ -35,6 +35,9 @@ mod segment;
 mod slot;
 mod usage;
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 pub(crate) use distribution::{Accumulator, Distribution, Records};
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
@@ -60,10 +63,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self {
-            max_shards: limits::DEFAULT_MAX_SHARDS,
-            prefault: false,
-        }
+        Self { max_shards: limits::DEFAULT_MAX_SHARDS, prefault: false }
     }
 }
 
@@ -134,14 +134,7 @@ impl Store {
         let mut free = FreeSlots::default();
         free.adopt(segments.add(first));
         let leases = Leases::new(max_shards);
-        Self {
-            leases,
-            segments,
-            free: Mutex::new(free),
-            max_shards,
-            prefault,
-            mapped,
-        }
+        Self { leases, segments, free: Mutex::new(free), max_shards, prefault, mapped }
     }
 
     /// The shards that hold, or may hold, something.
@@ -174,9 +167,7 @@ pub fn configure(config: StoreConfig) -> Result<(), AlreadyStarted> {
     if PROCESS.get().is_some() {
         return Err(AlreadyStarted);
     }
-    PROCESS
-        .set(Arc::new(Store::new(&config)))
-        .map_err(|_| AlreadyStarted)
+    PROCESS.set(Arc::new(Store::new(&config))).map_err(|_| AlreadyStarted)
 }
 
 /// The store was in use before [`configure`](crate::configure) was called. Call `configure` before

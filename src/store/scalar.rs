@@ -15,7 +15,7 @@ pub(crate) struct Scalar(Slot);
 
 impl Scalar {
     pub(crate) fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
-        Ok(Self(store.allocate(Family::Small, 1, None)?.0))
+        Ok(Self(Slot::allocate(store, Family::Small, 1, None)?.0))
     }
 
     /// Adds `n` to the cell of this thread, and returns what that cell held before.
@@ -36,11 +36,7 @@ impl Scalar {
         let offset = place.lease();
         // SAFETY: as in `add`, or zero, which is shard 0.
         let cell = unsafe { self.cell(offset) };
-        if offset == 0 {
-            cell.add_shared(n)
-        } else {
-            cell.add_as_owner(n)
-        }
+        if offset == 0 { cell.add_shared(n) } else { cell.add_as_owner(n) }
     }
 
     /// The value in `shard`.
@@ -48,6 +44,12 @@ impl Scalar {
     pub(crate) fn load(&self, shard: Shard) -> u64 {
         // SAFETY: a `Shard` exists, and a scalar lies in a segment of all shards.
         unsafe { self.cell(shard.offset()) }.load()
+    }
+
+    /// A copy that the slot does not know of, for a model's twin.
+    #[cfg(all(loom, test))]
+    pub(crate) fn uncounted(&self) -> Self {
+        Self(self.0.uncounted())
     }
 
     /// Orders scalars by where they lie.
@@ -75,7 +77,7 @@ pub(crate) struct Line(Slot);
 impl Line {
     /// Takes a line, holding `value`.
     pub(crate) fn new(store: &Arc<Store>, value: u64) -> Result<Self, Exhausted> {
-        let line = Self(store.allocate(Family::Single, LINE_WORDS, None)?.0);
+        let line = Self(Slot::allocate(store, Family::Single, LINE_WORDS, None)?.0);
         line.cell().store(value);
         Ok(line)
     }

@@ -39,13 +39,7 @@ impl Segment {
             Reservation::heap(words)
         };
         let next = AtomicPtr::new(std::ptr::null_mut());
-        Ok(Self {
-            memory,
-            family,
-            shards,
-            used: AtomicUsize::new(0),
-            next,
-        })
+        Ok(Self { memory, family, shards, used: AtomicUsize::new(0), next })
     }
 
     /// Hands out `words` words of every shard, aligned to `align` words: the address in shard 0.
@@ -77,10 +71,7 @@ impl Segment {
     }
 
     fn cell(&self, shard: usize, word: usize) -> &Cell {
-        assert!(
-            shard < self.shards && word < STRIDE_WORDS,
-            "a cell outside of its segment"
-        );
+        assert!(shard < self.shards && word < STRIDE_WORDS, "a cell outside of its segment");
         // SAFETY: just checked to be inside the reservation.
         let cell = unsafe { self.memory.base().add((shard + 1) * STRIDE_WORDS + word) };
         // SAFETY: words of the shards are initialised cells, for as long as `self` lives.
@@ -94,10 +85,7 @@ impl Segment {
             return;
         }
         let used = self.used.load(Relaxed);
-        for word in (0..used)
-            .step_by(WORDS_OF_A_SMALL_PAGE)
-            .chain(used.checked_sub(1))
-        {
+        for word in (0..used).step_by(WORDS_OF_A_SMALL_PAGE).chain(used.checked_sub(1)) {
             self.cell(shard, word).add_as_owner(0);
         }
     }
@@ -131,9 +119,7 @@ pub(super) struct SegmentList {
 
 impl SegmentList {
     pub(super) fn empty() -> Self {
-        Self {
-            head: AtomicPtr::new(std::ptr::null_mut()),
-        }
+        Self { head: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
     /// Adds a segment, and returns it with the list's lifetime. Callers hold the store's lock.

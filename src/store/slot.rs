@@ -29,7 +29,6 @@ pub(crate) struct Exhausted {
 pub(super) struct Run {
     at: NonNull<Word>,
     words: usize,
-    align: usize,
     family: Family,
     segment: NonNull<Segment>,
 }
@@ -54,9 +53,8 @@ impl Drop for Owner {
             // SAFETY: the run came from this segment, and the last `Slot` to it is gone.
             unsafe { segment.clear(run.at, run.words, shards) };
         }
-        sync::lock(&self.store.free)
-            .runs
-            .extend(self.runs.iter().flatten());
+        let mut free = sync::lock(&self.store.free);
+        self.runs.iter().flatten().for_each(|&run| free.put(run));
     }
 }
 
@@ -70,19 +68,39 @@ unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Takes a slot of the given runs, the first one being where the `Slot` points.
-    fn new(store: &Arc<Store>, first: Run, second: Option<Run>) -> Self {
+    /// Takes a slot of `words` words and, if `second` is given, of a second run, whose address is
+    /// returned beside it.
+    pub(super) fn allocate(
+        store: &Arc<Store>,
+        family: Family,
+        words: usize,
+        second: Option<(Family, usize)>,
+    ) -> Result<(Self, Option<NonNull<Word>>), Exhausted> {
+        let mut free = sync::lock(&store.free);
+        let first = free.take(store, family, words)?;
+        let second = match second.map(|(family, words)| free.take(store, family, words)) {
+            Some(Err(exhausted)) => {
+                free.put(first);
+                return Err(exhausted);
+            }
+            Some(Ok(run)) => Some(run),
+            None => None,
+        };
+        drop(free);
         let slot = Self(first.at);
-        let owner = Arc::new(Owner {
-            store: store.clone(),
-            runs: [Some(first), second],
-        });
+        let owner = Arc::new(Owner { store: store.clone(), runs: [Some(first), second] });
         slot.owner().store(Arc::into_raw(owner).cast_mut(), Relaxed);
-        slot
+        Ok((slot, second.map(|run| run.at)))
     }
 
     pub(super) fn at(&self) -> NonNull<Word> {
         self.0
+    }
+
+    /// A copy that is not part of the count, for a model's twin.
+    #[cfg(all(loom, test))]
+    pub(super) fn uncounted(&self) -> Self {
+        Self(self.0)
     }
 
     /// Relaxed throughout: it is written before the first `Slot` exists and not after.
@@ -112,8 +130,15 @@ impl Drop for Slot {
 /// What was given back, and the segments that have room.
 #[derive(Default)]
 pub(super) struct FreeSlots {
-    runs: Vec<Run>,
+    shelves: Vec<Shelf>,
     open: [Option<NonNull<Segment>>; 3],
+}
+
+/// Runs of one size that were given back; there are as many sizes as types of metrics.
+struct Shelf {
+    family: Family,
+    words: usize,
+    runs: Vec<Run>,
 }
 
 // SAFETY: as for `Owner`.
@@ -124,46 +149,28 @@ impl FreeSlots {
     pub(super) fn adopt(&mut self, segment: NonNull<Segment>) {
         self.open[Family::Small as usize] = Some(segment);
     }
-}
 
-impl Store {
-    /// Takes a slot of `words` words and, if `second` is given, of a second run.
-    pub(super) fn allocate(
-        self: &Arc<Self>,
-        family: Family,
-        words: usize,
-        second: Option<(Family, usize)>,
-    ) -> Result<(Slot, Option<NonNull<Word>>), Exhausted> {
-        // Rounding up keeps a header, or a gauge, from straddling two lines.
-        let align = |words: usize| words.next_power_of_two().min(limits::LINE_WORDS);
-        let mut free = sync::lock(&self.free);
-        let first = self.run(&mut free, family, words, align(words))?;
-        let second = match second {
-            None => None,
-            Some((family, words)) => match self.run(&mut free, family, words, align(words)) {
-                Ok(run) => Some(run),
-                Err(exhausted) => {
-                    free.runs.push(first);
-                    return Err(exhausted);
-                }
-            },
-        };
-        drop(free);
-        Ok((Slot::new(self, first, second), second.map(|run| run.at)))
+    fn shelf(&mut self, family: Family, words: usize) -> &mut Shelf {
+        let same = |shelf: &Shelf| (shelf.family, shelf.words) == (family, words);
+        let index = self.shelves.iter().position(same).unwrap_or_else(|| {
+            self.shelves.push(Shelf { family, words, runs: Vec::new() });
+            self.shelves.len() - 1
+        });
+        &mut self.shelves[index]
     }
 
-    fn run(
-        &self,
-        free: &mut FreeSlots,
-        family: Family,
-        words: usize,
-        align: usize,
-    ) -> Result<Run, Exhausted> {
-        let fits = |run: &Run| (run.family, run.words, run.align) == (family, words, align);
-        if let Some(index) = free.runs.iter().position(fits) {
-            return Ok(free.runs.swap_remove(index));
+    fn put(&mut self, run: Run) {
+        self.shelf(run.family, run.words).runs.push(run);
+    }
+
+    /// A run of `words` words: one that was given back, or a new one.
+    fn take(&mut self, store: &Store, family: Family, words: usize) -> Result<Run, Exhausted> {
+        if let Some(run) = self.shelf(family, words).runs.pop() {
+            return Ok(run);
         }
-        let open = &mut free.open[family as usize];
+        // Keeps a header, or a gauge, from straddling two lines.
+        let align = words.next_power_of_two().min(limits::LINE_WORDS);
+        let open = self.open[family as usize];
         let handed_out = open.and_then(|segment| {
             // SAFETY: segments live as long as the store.
             let at = unsafe { segment.as_ref() }.hand_out(words, align)?;
@@ -172,25 +179,18 @@ impl Store {
         let (segment, at) = match handed_out {
             Some(found) => found,
             None => {
-                let segment = self.segments.add(self.new_segment(family)?);
-                *open = Some(segment);
+                let segment = store.segments.add(store.new_segment(family)?);
+                self.open[family as usize] = Some(segment);
                 // SAFETY: as above.
                 let at = unsafe { segment.as_ref() }.hand_out(words, align);
-                (
-                    segment,
-                    at.expect("an empty segment has room for the largest metric"),
-                )
+                (segment, at.expect("an empty segment has room for the largest metric"))
             }
         };
-        Ok(Run {
-            at,
-            words,
-            align,
-            family,
-            segment,
-        })
+        Ok(Run { at, words, family, segment })
     }
+}
 
+impl Store {
     fn new_segment(&self, family: Family) -> Result<Segment, Exhausted> {
         if family != Family::Single {
             return Segment::new(family, self.max_shards, self.mapped);

@@ -74,8 +74,5 @@ fn resident_bytes<R: Iterator<Item = (usize, usize)>>(ranges: impl Fn() -> R) ->
 /// The bounds in a line such as `7f00aa000000-7f00ab000000 rw-p 00000000 00:00 0`.
 fn mapping_bounds(line: &str) -> Option<(usize, usize)> {
     let (from, to) = line.split_whitespace().next()?.split_once('-')?;
-    Some((
-        usize::from_str_radix(from, 16).ok()?,
-        usize::from_str_radix(to, 16).ok()?,
-    ))
+    Some((usize::from_str_radix(from, 16).ok()?, usize::from_str_radix(to, 16).ok()?))
 }

@@ -30,10 +30,7 @@ impl Console {
 
     /// Prints to `out`.
     pub fn to(out: impl Write + Send + 'static) -> Self {
-        Self {
-            out: Box::new(out),
-            text: String::new(),
-        }
+        Self { out: Box::new(out), text: String::new() }
     }
 }
 

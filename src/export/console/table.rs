@@ -16,21 +16,11 @@ struct Section {
 pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
     let snapshot = delivery.snapshot();
     let of_the_interval = delivery.delta();
-    let interval = if delivery.is_last() {
-        snapshot
-    } else {
-        &*of_the_interval
-    };
+    let interval = if delivery.is_last() { snapshot } else { &*of_the_interval };
     let seconds = interval.interval().as_secs_f64();
 
-    let mut counters = Section {
-        titles: &["counter", "per second", "total"],
-        rows: Vec::new(),
-    };
-    let mut levels = Section {
-        titles: &["gauge", "now"],
-        rows: Vec::new(),
-    };
+    let mut counters = Section { titles: &["counter", "per second", "total"], rows: Vec::new() };
+    let mut levels = Section { titles: &["gauge", "now"], rows: Vec::new() };
     let mut histograms = Section {
         titles: &["histogram", "count", "p50", "p90", "p99", "p99.9", "max"],
         rows: Vec::new(),
@@ -44,11 +34,8 @@ pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
                 counters.rows.push(vec![name, rate, total(count, unit)]);
             }
             (Value::UpDownCounter(sum), _) => {
-                let now = if unit == Unit::None {
-                    grouped(sum)
-                } else {
-                    quantity(sum as f64, unit)
-                };
+                let now =
+                    if unit == Unit::None { grouped(sum) } else { quantity(sum as f64, unit) };
                 levels.rows.push(vec![name, now]);
             }
             (Value::Gauge(reading), _) => levels.rows.push(vec![name, quantity(reading, unit)]),
@@ -70,10 +57,7 @@ pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
     } else {
         format!("the last {}", quantity(seconds, Unit::Seconds))
     };
-    *text += &format!(
-        "-- {} -- rates and quantiles: {period}\n",
-        time_of_day(snapshot.time())
-    );
+    *text += &format!("-- {} -- rates and quantiles: {period}\n", time_of_day(snapshot.time()));
     for section in [counters, levels, histograms] {
         section.encode(text);
     }
@@ -87,14 +71,9 @@ impl Section {
         }
         let titles = self.titles.iter().map(|&title| title.to_owned()).collect();
         let rows = || std::iter::once(&titles).chain(&self.rows);
-        let width = |column: usize| {
-            rows()
-                .map(|row: &Vec<String>| row[column].chars().count())
-                .max()
-        };
-        let widths: Vec<_> = (0..self.titles.len())
-            .map(|at| width(at).unwrap_or(0))
-            .collect();
+        let width =
+            |column: usize| rows().map(|row: &Vec<String>| row[column].chars().count()).max();
+        let widths: Vec<_> = (0..self.titles.len()).map(|at| width(at).unwrap_or(0)).collect();
         for row in rows() {
             *text += &format!("{:<1$}", row[0], widths[0]);
             for (cell, width) in row.iter().zip(&widths).skip(1) {

@@ -72,11 +72,7 @@ pub(super) fn grouped(number: impl ToString) -> String {
 
 /// A total in its unit if that makes it easier to read, otherwise exact.
 pub(super) fn total(number: u64, unit: Unit) -> String {
-    if unit == Unit::None {
-        grouped(number)
-    } else {
-        quantity(number as f64, unit)
-    }
+    if unit == Unit::None { grouped(number) } else { quantity(number as f64, unit) }
 }
 
 /// Name and labels, with nothing in it that a terminal would obey.
@@ -84,11 +80,7 @@ pub(super) fn series(descriptor: &Descriptor) -> String {
     let mut text = descriptor.name().to_owned();
     for (at, label) in descriptor.labels().iter().enumerate() {
         let value = label.value().escape_debug();
-        text += &format!(
-            "{}{}=\"{value}\"",
-            if at == 0 { "{" } else { "," },
-            label.key()
-        );
+        text += &format!("{}{}=\"{value}\"", if at == 0 { "{" } else { "," }, label.key());
     }
     if !descriptor.labels().is_empty() {
         text.push('}');
@@ -98,10 +90,7 @@ pub(super) fn series(descriptor: &Descriptor) -> String {
 
 /// The time of day, `17:04:59 UTC`.
 pub(super) fn time_of_day(time: SystemTime) -> String {
-    let since_epoch = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let (hours, minutes) = (since_epoch / 3600 % 24, since_epoch / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02} UTC", since_epoch % 60)
 }
@@ -113,33 +102,17 @@ mod tests {
     #[test]
     fn quantities_are_scaled_to_three_digits() {
         let in_unit = |unit, values: &[f64]| {
-            values
-                .iter()
-                .map(|&value| quantity(value, unit))
-                .collect::<Vec<_>>()
-                .join(" | ")
+            values.iter().map(|&value| quantity(value, unit)).collect::<Vec<_>>().join(" | ")
         };
         assert_eq!(
-            in_unit(
-                Unit::Nanoseconds,
-                &[0.0, 7.0, 1_234.0, 1_200_000.0, 999_950.0, 9e12]
-            ),
+            in_unit(Unit::Nanoseconds, &[0.0, 7.0, 1_234.0, 1_200_000.0, 999_950.0, 9e12]),
             "0 ns | 7 ns | 1.23 us | 1.2 ms | 1 ms | 9000 s"
         );
         assert_eq!(in_unit(Unit::Milliseconds, &[1.0, 2_500.0]), "1 ms | 2.5 s");
-        assert_eq!(
-            in_unit(Unit::Bytes, &[512.0, 3_565_158.0]),
-            "512 B | 3.4 MiB"
-        );
-        assert_eq!(
-            in_unit(Unit::None, &[0.5, 999.0, 12_345.0]),
-            "0.5 | 999 | 12.3 k"
-        );
+        assert_eq!(in_unit(Unit::Bytes, &[512.0, 3_565_158.0]), "512 B | 3.4 MiB");
+        assert_eq!(in_unit(Unit::None, &[0.5, 999.0, 12_345.0]), "0.5 | 999 | 12.3 k");
         assert_eq!(in_unit(Unit::Percent, &[12.5]), "12.5 %");
-        assert_eq!(
-            in_unit(Unit::None, &[f64::NAN, f64::NEG_INFINITY]),
-            "NaN | -inf"
-        );
+        assert_eq!(in_unit(Unit::None, &[f64::NAN, f64::NEG_INFINITY]), "NaN | -inf");
     }
 
     #[test]

@@ -1,0 +1,220 @@
+use super::*;
+use std::sync::Barrier;
+
+fn store(max_shards: usize) -> Arc<Store> {
+    Arc::new(Store::new(&StoreConfig::new().max_shards(max_shards)))
+}
+
+fn sum(store: &Store, scalar: &Scalar) -> u64 {
+    store.shards().map(|shard| scalar.load(shard)).fold(0, u64::wrapping_add)
+}
+
+fn read<const DIGITS: u8>(
+    store: &Store,
+    distribution: &Distribution<DIGITS>,
+) -> (u64, Option<(u64, u64)>, Vec<(usize, u64)>) {
+    let mut accumulator = Accumulator::new();
+    accumulator.begin(crate::buckets::Layout::new(DIGITS));
+    distribution.read(store.shards(), &mut accumulator);
+    let mut buckets = Vec::new();
+    let (sum, bounds) = (accumulator.sum(), accumulator.bounds());
+    accumulator.drain(|index, count| buckets.push((index, count)));
+    (sum, bounds, buckets)
+}
+
+#[test]
+fn the_lowest_free_shard_is_leased_first() {
+    let leases = Leases::new(4);
+    assert_eq!([leases.take(), leases.take(), leases.take()], [Some(1), Some(2), Some(3)]);
+    assert_eq!((leases.take(), leases.taken()), (None, 3));
+    leases.give_back(2);
+    leases.give_back(1);
+    assert_eq!((leases.take(), leases.high_water()), (Some(1), 4));
+}
+
+#[test]
+fn shards_beyond_the_first_word_are_leased_too() {
+    let leases = Leases::new(130);
+    let taken: Vec<_> = std::iter::from_fn(|| leases.take()).collect();
+    assert_eq!(taken, (1..130).collect::<Vec<_>>());
+    leases.give_back(128);
+    assert_eq!(leases.take(), Some(128));
+}
+
+#[test]
+fn every_thread_counts_into_a_shard_of_its_own() {
+    let store = store(4);
+    let scalar = Scalar::new(&store).unwrap();
+    let all_leased = Barrier::new(3);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let lessee = Lessee::new(&store);
+                scalar.add(&lessee, 1);
+                all_leased.wait();
+                scalar.add(&lessee, 1);
+            });
+        }
+    });
+    let by_shard: Vec<_> = store.shards().map(|shard| scalar.load(shard)).collect();
+    assert_eq!(by_shard, [0, 2, 2, 2]);
+}
+
+#[test]
+fn threads_beyond_the_last_shard_share_the_first() {
+    let store = store(2);
+    let scalar = Scalar::new(&store).unwrap();
+    let (first, second) = (Lessee::new(&store), Lessee::new(&store));
+    scalar.add(&first, 1);
+    scalar.add(&second, 10);
+    scalar.add(&Late, 100);
+    assert_eq!((first.shard(), second.shard()), (1, 0));
+    let by_shard: Vec<_> = store.shards().map(|shard| scalar.load(shard)).collect();
+    assert_eq!(by_shard, [110, 1]);
+}
+
+#[test]
+fn a_sum_wraps_at_the_end_of_u64() {
+    let store = store(2);
+    let scalar = Scalar::new(&store).unwrap();
+    let lessee = Lessee::new(&store);
+    scalar.add(&lessee, u64::MAX);
+    scalar.add(&Late, 3);
+    scalar.add(&lessee, 4);
+    assert_eq!(sum(&store, &scalar), 6);
+}
+
+#[test]
+fn a_header_grows_with_its_values_in_whatever_order_they_come() {
+    let store = store(2);
+    let distribution = Distribution::<2>::new(&store, false).unwrap();
+    let lessee = Lessee::new(&store);
+    let mut recorded = Vec::new();
+    for value in [500, 70, 900, 0, u64::MAX, 70, u64::MAX] {
+        distribution.record(&lessee, value);
+        recorded.push(value);
+        let (sum, bounds, buckets) = read(&store, &distribution);
+        assert_eq!(sum, recorded.iter().copied().fold(0, u64::wrapping_add));
+        let (min, max) = (recorded.iter().min().unwrap(), recorded.iter().max().unwrap());
+        assert_eq!(bounds, Some((*min, *max)));
+        assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), recorded.len() as u64);
+    }
+}
+
+#[test]
+fn the_largest_value_alone_is_seen() {
+    for place in [true, false] {
+        let store = store(2);
+        let distribution = Distribution::<1>::new(&store, false).unwrap();
+        let lessee = Lessee::new(&store);
+        if place {
+            distribution.record(&lessee, u64::MAX);
+        } else {
+            distribution.record(&Late, u64::MAX);
+        }
+        let (sum, bounds, buckets) = read(&store, &distribution);
+        assert_eq!((sum, bounds), (u64::MAX, Some((u64::MAX, u64::MAX))));
+        assert_eq!(buckets, [(crate::buckets::Layout::new(1).len() - 1, 1)]);
+    }
+}
+
+#[test]
+fn a_shared_distribution_takes_no_lease() {
+    let store = store(3);
+    let distribution = Distribution::<2>::new(&store, true).unwrap();
+    let lessee = Lessee::new(&store);
+    distribution.record(&lessee, 7);
+    distribution.record(&Late, 9);
+    assert_eq!((lessee.shard(), read(&store, &distribution).1), (0, Some((7, 9))));
+}
+
+#[test]
+fn what_was_given_back_is_handed_out_again_all_zero() {
+    let store = store(3);
+    let lessee = Lessee::new(&store);
+    let scalar = Scalar::new(&store).unwrap();
+    scalar.add(&lessee, 5);
+    scalar.add(&Late, 5);
+    let (address, copy) = (scalar.address(), scalar.clone());
+    drop(scalar);
+    assert_ne!(Scalar::new(&store).unwrap().address(), address, "a handle still holds it");
+    drop(copy);
+    let others: Vec<_> = (0..2).map(|_| Scalar::new(&store).unwrap()).collect();
+    assert!(others.iter().any(|other| other.address() == address));
+    assert!(others.iter().all(|other| sum(&store, other) == 0));
+
+    for shared in [false, true] {
+        let old = Distribution::<3>::new(&store, shared).unwrap();
+        for value in [0, 1 << 20, 1 << 40, u64::MAX] {
+            old.record(&lessee, value);
+            old.record(&Late, value);
+        }
+        drop(old);
+        let new = Distribution::<3>::new(&store, shared).unwrap();
+        assert_eq!(read(&store, &new), (0, None, vec![]));
+        new.record(&lessee, 1 << 40);
+        assert_eq!(read(&store, &new).2.len(), 1);
+    }
+}
+
+#[test]
+fn a_gauge_has_its_line_to_itself() {
+    let store = store(2);
+    let (a, b) = (Line::new(&store, 1).unwrap(), Line::new(&store, 2).unwrap());
+    a.store(3);
+    assert_eq!((a.load(), b.load()), (3, 2));
+    drop(a);
+    assert_eq!(Line::new(&store, 9).unwrap().load(), 9);
+}
+
+#[test]
+fn figures_follow_what_happens() {
+    let store = store(4);
+    let before = store.usage();
+    assert_eq!((before.max_shards, before.shards_leased, before.segments), (4, 0, 1));
+    let _header_and_buckets = Distribution::<2>::new(&store, false).unwrap();
+    let lessee = Lessee::new(&store);
+    Scalar::new(&store).unwrap().add(&lessee, 1);
+    let during = store.usage();
+    assert_eq!((during.shards_leased, during.shards_ever_used, during.segments), (1, 1, 2));
+    assert_eq!(during.bytes_reserved, 2 * 5 * during.stride_bytes);
+    drop(lessee);
+    let after = store.usage();
+    assert_eq!((after.shards_leased, after.shards_ever_used), (0, 1));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no /proc")]
+fn only_touched_pages_are_committed_and_they_are_given_back() {
+    let store = store(4);
+    let committed = || store.usage().bytes_committed.unwrap();
+    let distributions: Vec<_> =
+        (0..32).map(|_| Distribution::<3>::new(&store, false).unwrap()).collect();
+    let lessee = Lessee::new(&store);
+    let untouched = committed();
+    for distribution in &distributions {
+        for power in 0..64 {
+            distribution.record(&lessee, 1 << power);
+        }
+    }
+    // A bucket every half of 1,024 cells: each page of 4 KiB, or fewer of larger ones.
+    let touched = committed() - untouched;
+    assert!(touched >= 32 * 53 * 4096, "{touched} bytes for 64 buckets far apart");
+    assert!(touched <= 32 * (448 << 10), "{touched} bytes are more than all buckets");
+    drop(distributions);
+    let left = committed() - untouched;
+    assert!(left < touched / 4, "{left} of {touched} bytes are still committed");
+}
+
+#[test]
+fn touching_ahead_changes_no_value() {
+    let store = store(3);
+    let lessee = Lessee::new(&store);
+    let scalar = Scalar::new(&store).unwrap();
+    let distribution = Distribution::<2>::new(&store, false).unwrap();
+    scalar.add(&lessee, 5);
+    distribution.record(&lessee, 5);
+    lessee.touch();
+    assert_eq!((sum(&store, &scalar), read(&store, &distribution).0), (5, 5));
+}
