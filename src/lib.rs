@@ -1,4 +1,84 @@
-//! draft
+//! A metrics core for services that care about latency.
+//!
+//! Handles are registered ahead. After that a record is a few instructions on cells that only the
+//! recording thread writes: no lock, no allocation, no shared write. A flusher thread adds the cells
+//! up at an interval, publishes the result as an immutable [`Snapshot`], and delivers it, without
+//! ever delaying a recording thread. Nothing recorded is lost, not at thread exit either.
+//!
+//! # Recording
+//!
+//! ```
+//! use quipu::{Counter, Gauge, Histogram, Unit, UpDownCounter};
+//! use std::time::Duration;
+//!
+//! // Once, at the start:
+//! let registry = quipu::registry();
+//! let requests: Counter = registry
+//!     .counter("http.server.requests")
+//!     .label("method", "GET")
+//!     .help("Requests answered")
+//!     .register()?;
+//! let in_flight: UpDownCounter = registry.up_down_counter("http.server.active").register()?;
+//! let depth: Gauge = registry.gauge("queue.depth").register()?;
+//! let latency: Histogram =
+//!     registry.histogram("http.server.duration").unit(Unit::Nanoseconds).register()?;
+//!
+//! // On the hot path, from any thread:
+//! in_flight.increment();
+//! {
+//!     let _timer = latency.start();
+//!     requests.increment();
+//! }
+//! latency.record_duration(Duration::from_micros(12));
+//! depth.set(4.5);
+//! in_flight.decrement();
+//!
+//! // Whenever somebody wants to know:
+//! let snapshot = registry.snapshot();
+//! assert_eq!(snapshot.counter("http.server.requests", &[("method", "GET")]), Some(1));
+//! let seen = snapshot.histogram("http.server.duration", &[]).unwrap();
+//! println!("{} requests, p99 {:?} ns", seen.count(), seen.quantile(0.99));
+//! # Ok::<(), quipu::RegisterError>(())
+//! ```
+//!
+//! Where a handle cannot be carried around, [`counter!`], [`up_down_counter!`], [`gauge!`] and
+//! [`histogram!`] keep one at the call site.
+//!
+//! # Which metric
+//!
+//! | what it is | metric | over all threads |
+//! |---|---|---|
+//! | things that happened | [`Counter`] | summed |
+//! | things that are there | [`UpDownCounter`] | summed |
+//! | a reading | [`Gauge`] | the last set wins |
+//! | a distribution: latency, size | [`Histogram`], [`Timer`] | buckets added |
+//!
+//! # What it guarantees
+//!
+//! - *Exactness.* Whichever threads record, nothing is lost or counted twice: not when threads end,
+//!   from destructors of other thread-locals, while series are registered, or when there are more
+//!   threads than shards.
+//! - *Visibility.* After a join, or any other synchronisation, with a thread, the next snapshot holds
+//!   all that it recorded. A later snapshot never shows less than an earlier one.
+//! - *Progress.* Recording is wait-free, never blocks, allocates, logs, fails or panics; a thread's
+//!   first record also takes a shard, lock-free. [`register_thread`] does that ahead.
+//! - *Bad values.* Counters and sums wrap at 2^64. Histograms cover all of `u64`. Gauges keep NaN and
+//!   infinities. A clock that goes backwards counts as 0.
+//!
+//! # Memory
+//!
+//! Eight bytes for each thread and counter; histograms commit the pages that hold values. Address
+//! space is reserved generously, a gigabyte at a time on 64-bit Unix systems, and costs nothing until
+//! it is touched; [`store_usage`] shows both. Where the system limits address space, smaller
+//! reservations are tried, and [`configure`] sets the size by hand.
+//!
+//! # Signal handlers and fork
+//!
+//! Recording in a signal handler is memory-safe; on other processors than x86-64 a handler that
+//! interrupts a record of the same metric on the same thread can make that one record disappear.
+//! After `fork` the child keeps recording into its own copy of the cells; a [`Flusher`] of the parent
+//! does nothing there.
+
 mod buckets;
 mod client;
 mod export;

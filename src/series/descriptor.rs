@@ -106,7 +106,13 @@ impl Descriptor {
 
     /// By name, then by labels: the order of a snapshot.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        self.name.cmp(&other.name).then_with(|| self.labels.cmp(&other.labels))
+        // Most neighbours in a sort are of one name, and then share its text.
+        let by_name = if Arc::ptr_eq(&self.name, &other.name) {
+            Ordering::Equal
+        } else {
+            self.name.cmp(&other.name)
+        };
+        by_name.then_with(|| self.labels.cmp(&other.labels))
     }
 
     /// How this series stands to `name` and `labels`, which are sorted by key.

@@ -1,67 +1,112 @@
 //! Which series a snapshot is about.
+//!
+//! A collector only ever appends: a series keeps its position in every later catalog of its registry,
+//! and what a collection pays for new series does not depend on the old ones. Order by name is for
+//! readers, and the first one who wants it pays for it.
 #![forbid(unsafe_code)]
 
 use crate::series::Descriptor;
-use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Series in the order of their names and labels. Immutable: snapshots between which nothing was
+/// Descriptors in one allocation; full ones are shared by all later catalogs.
+const CHUNK: usize = 1024;
+
+type Chunk = Vec<Arc<Descriptor>>;
+
+/// Series in the order of their registration. Immutable: snapshots between which nothing was
 /// registered share one.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    pub(super) series: Vec<Arc<Descriptor>>,
+    chunks: Vec<Arc<Chunk>>,
+    len: usize,
+    /// All positions, by name and then by labels.
+    sorted: OnceLock<Arc<[u32]>>,
+    /// The same for a part that came before, to start from.
+    sorted_part: Arc<[u32]>,
 }
 
 impl Catalog {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, at: usize) -> &Descriptor {
+        self.shared(at)
+    }
+
+    fn shared(&self, at: usize) -> &Arc<Descriptor> {
+        &self.chunks[at / CHUNK][at % CHUNK]
+    }
+
+    /// This catalog and more series.
+    pub(super) fn extended(&self, new: impl Iterator<Item = Arc<Descriptor>>) -> Self {
+        let mut chunks = self.chunks.clone();
+        let mut last = match chunks.last() {
+            Some(last) if last.len() < CHUNK => Chunk::clone(last),
+            _ => Chunk::new(),
+        };
+        chunks.truncate(self.len / CHUNK);
+        let mut len = self.len;
+        for descriptor in new {
+            last.push(descriptor);
+            len += 1;
+            if last.len() == CHUNK {
+                chunks.push(Arc::new(std::mem::take(&mut last)));
+            }
+        }
+        chunks.push(Arc::new(last));
+        let sorted_part = self.sorted.get().unwrap_or(&self.sorted_part).clone();
+        Self { chunks, len, sorted: OnceLock::new(), sorted_part }
+    }
+
+    /// All positions, by name and then by labels.
+    pub(super) fn sorted(&self) -> &[u32] {
+        self.sorted.get_or_init(|| {
+            let mut positions = self.sorted_part.to_vec();
+            positions.extend(positions.len() as u32..self.len as u32);
+            // The sort takes sorted runs as they are: old series are merged, not sorted again.
+            let (_, new) = positions.split_at_mut(self.sorted_part.len());
+            new.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
+            positions.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
+            positions.into()
+        })
+    }
+
     /// Where a series is; `labels` are sorted by key.
     pub(super) fn position(&self, name: &str, labels: &[(&str, &str)]) -> Option<usize> {
-        self.series.binary_search_by(|series| series.order_to(name, labels)).ok()
+        let sorted = self.sorted();
+        let found = sorted.binary_search_by(|&at| self.get(at as usize).order_to(name, labels));
+        found.ok().map(|found| sorted[found] as usize)
     }
 
-    /// Adds series, which are sorted, not in `self` and not twice in `new`. `moved` gets the new
-    /// position of each old series, and `placed` that of each new one.
-    pub(super) fn merge(
-        &self,
-        new: &[Arc<Descriptor>],
-        moved: &mut Vec<u32>,
-        placed: &mut Vec<u32>,
-    ) -> Self {
-        let mut series = Vec::with_capacity(self.series.len() + new.len());
-        moved.clear();
-        placed.clear();
-        let mut old = &self.series[..];
-        for descriptor in new {
-            let before = old.partition_point(|old| old.order(descriptor) == Ordering::Less);
-            moved.extend((series.len()..).take(before).map(|at| at as u32));
-            series.extend_from_slice(&old[..before]);
-            old = &old[before..];
-            placed.push(series.len() as u32);
-            series.push(descriptor.clone());
-        }
-        moved.extend((series.len()..).take(old.len()).map(|at| at as u32));
-        series.extend_from_slice(old);
-        Self { series }
+    /// How many positions mean the same series in both: the smaller length, or none if they are of
+    /// different registries.
+    pub(super) fn in_common(&self, other: &Self) -> usize {
+        let common = self.len.min(other.len);
+        let same = common != 0 && Arc::ptr_eq(self.shared(0), other.shared(0));
+        if same { common } else { 0 }
     }
+}
 
-    /// For each series, where `earlier` has it.
-    pub(super) fn positions_in<'a>(
-        &'a self,
-        earlier: &'a Self,
-    ) -> impl Iterator<Item = Option<usize>> + 'a {
-        let mut next = 0;
-        self.series.iter().map(move |series| {
-            while let Some(candidate) = earlier.series.get(next) {
-                if Arc::ptr_eq(candidate, series) {
-                    next += 1;
-                    return Some(next - 1);
-                }
-                if candidate.order(series) == Ordering::Greater {
-                    break;
-                }
-                // Gone since, or registered anew under the same name: another series.
-                next += 1;
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::registry::Registry;
+
+    #[test]
+    fn series_are_listed_in_order_whenever_they_were_registered() {
+        let registry = Registry::new();
+        let mut names: Vec<_> = (0..3_000_u32).map(|i| format!("n{}", i * 7919 % 3_000)).collect();
+        for (at, name) in names.iter().enumerate() {
+            registry.counter(name).register().unwrap().add(at as u64);
+            if at % 700 == 0 {
+                assert_eq!(registry.snapshot().iter().count(), at + 1);
             }
-            None
-        })
+        }
+        let snapshot = registry.snapshot();
+        for (at, name) in names.iter().enumerate() {
+            assert_eq!(snapshot.counter(name, &[]), Some(at as u64));
+        }
+        names.sort();
+        assert!(snapshot.iter().map(|(descriptor, _)| descriptor.name()).eq(names.iter()));
     }
 }

@@ -67,7 +67,7 @@ impl Collector {
         buffer.sequence = self.sequence;
         buffer.catalog = self.catalog.clone();
         buffer.values.clear();
-        buffer.values.resize(self.catalog.series.len(), 0);
+        buffer.values.resize(self.catalog.len(), 0);
         self.read_scalars(&mut buffer.values);
         for (gauge, at) in &self.gauges {
             buffer.values[*at as usize] = gauge.bits();
@@ -137,18 +137,10 @@ impl Collector {
         if self.new.is_empty() {
             return;
         }
-        self.new.sort_unstable_by(|a, b| a.descriptor.order(&b.descriptor));
-        let descriptors: Vec<_> = self.new.iter().map(|new| new.descriptor.clone()).collect();
-        let (mut moved, mut placed) = (Vec::new(), Vec::new());
-        let merged = self.catalog.merge(&descriptors, &mut moved, &mut placed);
-        self.catalog = std::sync::Arc::new(merged);
-
-        let positions = self.scalars.iter_mut().map(|(_, at)| at);
-        let positions = positions.chain(self.gauges.iter_mut().map(|(_, at)| at));
-        for at in positions.chain(self.histograms.iter_mut().map(|(_, at)| at)) {
-            *at = moved[*at as usize];
-        }
-        for (series, at) in self.new.drain(..).zip(placed) {
+        let first = self.catalog.len() as u32;
+        let descriptors = self.new.iter().map(|new| new.descriptor.clone());
+        self.catalog = std::sync::Arc::new(self.catalog.extended(descriptors));
+        for (series, at) in self.new.drain(..).zip(first..) {
             match series.handle {
                 Handle::Counter(counter) => self.scalars.push((counter.cells().clone(), at)),
                 Handle::UpDownCounter(counter) => self.scalars.push((counter.cells().clone(), at)),
@@ -156,7 +148,8 @@ impl Collector {
                 histogram => self.histograms.push((histogram, at)),
             }
         }
-        self.scalars.sort_unstable_by_key(|(scalar, _)| scalar.address());
+        // Stable, since that sort takes the two runs, the old and the new, as they are.
+        self.scalars.sort_by_key(|(scalar, _)| scalar.address());
     }
 }
 

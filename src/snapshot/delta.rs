@@ -19,21 +19,16 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot) -> Snapshot {
     };
     // An "earlier" snapshot of the same registry that is not earlier has seen all there is.
     let nothing_new = earlier.sequence >= later.sequence;
-    let earlier_positions = later.catalog.positions_in(&earlier.catalog);
-    for (at, was_at) in earlier_positions.enumerate() {
-        let value = later.values[at];
-        let before = match was_at {
-            Some(_) if nothing_new => Some((later, at)),
-            Some(was_at) => Some((earlier, was_at)),
-            None => None,
-        };
-        let value = match later.catalog.series[at].kind() {
+    let in_common = later.catalog.in_common(&earlier.catalog);
+    for (at, &value) in later.values.iter().enumerate() {
+        let before = (at < in_common).then_some(if nothing_new { later } else { earlier });
+        let value = match later.catalog.get(at).kind() {
             Kind::Counter | Kind::UpDownCounter => {
-                value.wrapping_sub(before.map_or(0, |(snapshot, at)| snapshot.values[at]))
+                value.wrapping_sub(before.map_or(0, |before| before.values[at]))
             }
             Kind::Gauge => value,
             Kind::Histogram => {
-                let totals = subtract_histogram(before, (later, at), &mut delta.buckets);
+                let totals = subtract_histogram(before, later, at, &mut delta.buckets);
                 delta.histograms.push(totals);
                 delta.histograms.len() as u64 - 1
             }
@@ -45,16 +40,16 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot) -> Snapshot {
 
 /// Appends the buckets that grew to `buckets`.
 fn subtract_histogram(
-    before: Option<(&Snapshot, usize)>,
-    (later, at): (&Snapshot, usize),
+    before: Option<&Snapshot>,
+    later: &Snapshot,
+    at: usize,
     buckets: &mut Vec<(u32, u64)>,
 ) -> HistogramTotals {
-    let histogram = |snapshot: &Snapshot, at: usize| snapshot.values[at] as usize;
-    let now = &later.histograms[histogram(later, at)];
+    let now = later.totals_at(at);
     let (sum_before, buckets_before) = match before {
-        Some((snapshot, at)) => {
-            let totals = &snapshot.histograms[histogram(snapshot, at)];
-            (totals.sum, &snapshot.buckets[totals.buckets.clone()])
+        Some(before) => {
+            let totals = before.totals_at(at);
+            (totals.sum, &before.buckets[totals.buckets.clone()])
         }
         None => (0, &[][..]),
     };
@@ -80,6 +75,6 @@ fn subtract_histogram(
         sum: now.sum.wrapping_sub(sum_before),
         ..HistogramTotals::default()
     };
-    let layout = Layout::new(later.catalog.series[at].significant_digits());
+    let layout = Layout::new(later.catalog.get(at).significant_digits());
     totals.bounded(layout, &buckets[first..], (now.min, now.max))
 }

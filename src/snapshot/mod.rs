@@ -97,14 +97,16 @@ impl Snapshot {
     }
 
     /// All series and their values, by name and then by labels; gauges never set are left out.
+    ///
+    /// The first call, or look-up of a series, after series were registered puts them in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Descriptor, Value<'_>)> {
-        let series = self.catalog.series.iter().enumerate();
-        series.filter_map(|(at, descriptor)| Some((&**descriptor, self.value_at(at)?)))
+        let positions = self.catalog.sorted().iter().map(|&at| at as usize);
+        positions.filter_map(|at| Some((self.catalog.get(at), self.value_at(at)?)))
     }
 
     /// How many series the registry had.
     pub fn len(&self) -> usize {
-        self.catalog.series.len()
+        self.catalog.len()
     }
 
     /// Whether the registry had no series.
@@ -154,7 +156,7 @@ impl Snapshot {
 
     fn value_at(&self, at: usize) -> Option<Value<'_>> {
         let value = self.values[at];
-        Some(match self.catalog.series[at].kind() {
+        Some(match self.catalog.get(at).kind() {
             Kind::Counter => Value::Counter(value),
             Kind::UpDownCounter => Value::UpDownCounter(value as i64),
             Kind::Gauge if value == UNSET_GAUGE => return None,
@@ -163,9 +165,13 @@ impl Snapshot {
         })
     }
 
+    fn totals_at(&self, at: usize) -> &HistogramTotals {
+        &self.histograms[self.values[at] as usize]
+    }
+
     fn histogram_at(&self, at: usize) -> HistogramSnapshot<'_> {
-        let totals = &self.histograms[self.values[at] as usize];
-        let digits = self.catalog.series[at].significant_digits();
+        let totals = self.totals_at(at);
+        let digits = self.catalog.get(at).significant_digits();
         HistogramSnapshot::new(digits, totals, &self.buckets[totals.buckets.clone()])
     }
 }

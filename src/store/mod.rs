@@ -118,7 +118,7 @@ impl Store {
     /// one, of two shards, is allocated from the heap.
     pub(crate) fn new(config: &StoreConfig) -> Self {
         let mut shards = config.max_shards;
-        while limits::MAPPED && shards > 2 {
+        while limits::MAPPED && shards >= 2 {
             if let Ok(first) = Segment::new(Family::Small, shards, true) {
                 return Self::over(first, shards, config.prefault, true);
             }

@@ -1,0 +1,103 @@
+//! The routes, and the work behind them.
+
+use crate::corpus::Corpus;
+use crate::failure::Failure;
+use crate::ingest::{Document, Queue, Shelf};
+use crate::metrics::Metrics;
+use crate::observe::observe;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, Write};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+const MAX_DOCUMENT_BYTES: usize = 256 << 10;
+/// Places that a lookup lists in the checkout, and again in the documents.
+const MAX_PLACES: usize = 1_000;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Service {
+    pub corpus: Arc<Corpus>,
+    pub shelf: Shelf,
+    pub queue: Queue,
+    pub metrics: Arc<Metrics>,
+}
+
+pub fn router(service: Service) -> Router {
+    let metrics = service.metrics.clone();
+    Router::new()
+        .route("/hash/{*path}", get(hash))
+        .route("/compress/{*path}", get(compress))
+        .route("/lookup/{word}", get(look_up))
+        .route("/ingest", post(ingest))
+        .fallback(async || Failure::UnknownRoute)
+        .layer(DefaultBodyLimit::max(MAX_DOCUMENT_BYTES))
+        .layer(middleware::from_fn_with_state(metrics, observe))
+        .with_state(service)
+}
+
+/// The SHA-256 of a file, as `sha256sum` prints it.
+async fn hash(State(service): State<Service>, Path(path): Path<String>) -> Result<String, Failure> {
+    let digest = on_file(&service.corpus, &path, |bytes| Ok(Sha256::digest(bytes))).await?;
+    let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Ok(format!("{digits}  {path}\n"))
+}
+
+/// A file in gzip's format.
+async fn compress(
+    State(service): State<Service>,
+    Path(path): Path<String>,
+) -> Result<impl IntoResponse, Failure> {
+    let compressed = on_file(&service.corpus, &path, |bytes| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes)?;
+        encoder.finish()
+    });
+    Ok(([(header::CONTENT_TYPE, "application/gzip")], compressed.await?))
+}
+
+/// The files and documents in which a word stands, with its lines.
+async fn look_up(
+    State(service): State<Service>,
+    Path(word): Path<String>,
+) -> Result<String, Failure> {
+    let mut lines = String::new();
+    for (path, line) in service.corpus.index().find(&word).take(MAX_PLACES) {
+        lines += &format!("{path}:{line}\n");
+    }
+    service.shelf.list(&word, MAX_PLACES, &mut lines);
+    if lines.is_empty() { Err(Failure::UnknownWord) } else { Ok(lines) }
+}
+
+/// Takes a document, to be found by later lookups.
+async fn ingest(
+    State(service): State<Service>,
+    body: Bytes,
+) -> Result<(StatusCode, &'static str), Failure> {
+    service.metrics.received(body.len());
+    service.queue.offer(Document::parse(&body)?)?;
+    Ok((StatusCode::ACCEPTED, "it will be found soon\n"))
+}
+
+/// Does `work` on the bytes of a file, on a thread that may block.
+async fn on_file<T: Send + 'static>(
+    corpus: &Corpus,
+    path: &str,
+    work: impl FnOnce(&[u8]) -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    let location = corpus.locate(path).ok_or(Failure::UnknownFile)?.to_owned();
+    let done = spawn_blocking(move || work(&fs::read(location)?)).await;
+    // A panic of the work is the handler's own.
+    let result = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    result.map_err(|_| Failure::UnreadableFile)
+}

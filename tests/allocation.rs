@@ -1,0 +1,228 @@
+//! What allocates: counted by a global allocator, for each thread by itself.
+#![cfg(not(loom))]
+#![allow(unsafe_code)]
+
+mod process;
+
+use process::in_own_process;
+use quipu::{Counter, Flusher, Gauge, Histogram, Registry, StoreConfig, UpDownCounter};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct CountingAllocator;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator; the count is a `Cell` without a
+// destructor, which neither allocates nor ends.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's obligations are those of `System`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// How often this thread allocates during `work`.
+fn allocations_during(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+struct Metrics {
+    counter: Counter,
+    up_down: UpDownCounter,
+    gauge: Gauge,
+    coarse: Histogram<1>,
+    histogram: Histogram,
+    fine: Histogram<3>,
+    shared: Histogram,
+}
+
+impl Metrics {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            counter: registry.counter("requests").register().unwrap(),
+            up_down: registry.up_down_counter("open").register().unwrap(),
+            gauge: registry.gauge("depth").register().unwrap(),
+            coarse: registry.histogram("coarse").significant_digits::<1>().register().unwrap(),
+            histogram: registry.histogram("latency").register().unwrap(),
+            fine: registry.histogram("fine").significant_digits::<3>().register().unwrap(),
+            shared: registry.histogram("rare").shared().register().unwrap(),
+        }
+    }
+
+    /// Every way to record, each as a closure of its own.
+    fn assert_that_records_allocate_nothing(&self) {
+        let sampled = self.histogram.sample(NonZeroU32::new(2).unwrap(), &self.counter);
+        let ways: &[(&str, &dyn Fn())] = &[
+            ("Counter::increment", &|| self.counter.increment()),
+            ("Counter::add", &|| self.counter.add(3)),
+            ("UpDownCounter::increment", &|| self.up_down.increment()),
+            ("UpDownCounter::add", &|| self.up_down.add(-3)),
+            ("Gauge::set", &|| self.gauge.set(1.5)),
+            ("Histogram<1>::record", &|| self.coarse.record(77)),
+            ("Histogram::record", &|| self.histogram.record(77)),
+            ("Histogram::record, of the least", &|| self.histogram.record(0)),
+            ("Histogram::record, of the most", &|| self.histogram.record(u64::MAX)),
+            ("Histogram<3>::record", &|| self.fine.record(77)),
+            ("Histogram::record, shared", &|| self.shared.record(77)),
+            ("Histogram::record_n", &|| self.histogram.record_n(78, 1_000)),
+            ("Histogram::record_duration", &|| {
+                self.histogram.record_duration(Duration::from_micros(3));
+            }),
+            ("Histogram::record_corrected", &|| self.histogram.record_corrected(1_000, 10)),
+            ("Histogram::record_corrected, shared", &|| self.shared.record_corrected(1_000, 10)),
+            ("Histogram::time", &|| self.histogram.time(|| ())),
+            ("Timer, dropped", &|| drop(self.histogram.start())),
+            ("Timer::stop", &|| {
+                self.histogram.start().stop();
+            }),
+            ("Timer::discard", &|| self.histogram.start().discard()),
+            ("SampledTimer::start", &|| drop(sampled.start())),
+            ("SampledTimer::time", &|| sampled.time(|| ())),
+        ];
+        for (way, record) in ways {
+            for turn in ["first", "second", "third"] {
+                assert_eq!(allocations_during(record), 0, "{way}, the {turn} time");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_allocator_counts_what_its_own_thread_allocates() {
+    let elsewhere = || std::thread::spawn(|| drop(Box::new(1))).join().unwrap();
+    assert_eq!(allocations_during(|| drop(std::hint::black_box(Box::new(1)))), 1);
+    assert_eq!(allocations_during(|| drop(std::hint::black_box(vec![0_u8; 100]))), 1);
+    assert_ne!(allocations_during(elsewhere), 0);
+}
+
+#[test]
+fn a_registered_thread_records_without_allocating_from_its_first_record_on() {
+    let metrics = Metrics::new(&Registry::new());
+    let recorder = std::thread::spawn(move || {
+        quipu::register_thread();
+        metrics.assert_that_records_allocate_nothing();
+    });
+    recorder.join().unwrap();
+}
+
+/// The entry for a thread's exit hook is the runtime's, and not taken from the global allocator.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_thread_that_did_not_register_allocates_nothing_either() {
+    let metrics = Metrics::new(&Registry::new());
+    let recorder = std::thread::spawn(move || metrics.assert_that_records_allocate_nothing());
+    recorder.join().unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn threads_without_cells_of_their_own_record_without_allocating() {
+    let test = "threads_without_cells_of_their_own_record_without_allocating";
+    in_own_process(test, || {
+        quipu::configure(StoreConfig::new().max_shards(2)).unwrap();
+        assert!(quipu::register_thread());
+        let metrics = Metrics::new(&Registry::new());
+        let recorder = std::thread::spawn(move || {
+            assert!(!quipu::register_thread());
+            metrics.assert_that_records_allocate_nothing();
+        });
+        recorder.join().unwrap();
+    });
+}
+
+#[test]
+fn call_sites_allocate_when_they_register_and_never_again() {
+    fn record() {
+        quipu::counter!("site.requests", "kind" => "a").increment();
+        quipu::up_down_counter!("site.open").decrement();
+        quipu::gauge!("site.depth").set(0.5);
+        quipu::histogram!("site.latency").record(250);
+    }
+    quipu::register_thread();
+    assert_ne!(allocations_during(record), 0);
+    assert_eq!(allocations_during(record), 0);
+}
+
+/// Takes snapshots, `held` of which live on at any time, with records in between.
+fn allocations_of_snapshots(held: usize) -> u64 {
+    let registry = Registry::new();
+    let metrics = Metrics::new(&registry);
+    let mut snapshots = std::collections::VecDeque::with_capacity(held + 1);
+    let mut round = |round: u64| {
+        metrics.counter.add(round);
+        metrics.up_down.add(-1);
+        metrics.gauge.set(round as f64);
+        metrics.histogram.record_corrected(2_000, 10);
+        metrics.coarse.record(round % 20);
+        metrics.fine.record_n(1_000 + round % 20, round);
+        metrics.shared.record(round % 20);
+        allocations_during(|| {
+            snapshots.push_back(registry.snapshot());
+            if snapshots.len() > held {
+                snapshots.pop_front();
+            }
+        })
+    };
+    (1..100).for_each(|warm_up| assert!(round(warm_up) < 100));
+    (100..200).map(round).sum()
+}
+
+#[test]
+fn snapshots_allocate_nothing_in_the_steady_state() {
+    assert_eq!(allocations_of_snapshots(0), 0);
+    assert_eq!(allocations_of_snapshots(1), 0);
+    assert_eq!(allocations_of_snapshots(3), 0);
+}
+
+#[test]
+fn snapshots_beyond_those_recycled_are_paid_for() {
+    assert_ne!(allocations_of_snapshots(4), 0);
+}
+
+#[test]
+fn latest_allocates_nothing() {
+    let registry = Arc::new(Registry::new());
+    let metrics = Metrics::new(&registry);
+    let flusher = Flusher::builder(registry.clone()).start().unwrap();
+    for round in 0..20 {
+        metrics.counter.increment();
+        flusher.flush();
+        let mut count = None;
+        let allocated = allocations_during(|| {
+            let latest = registry.latest();
+            count = latest.and_then(|snapshot| snapshot.counter("requests", &[]));
+        });
+        // The first is the reader's own slot among those who read.
+        assert!(allocated == 0 || round == 0, "{allocated} in round {round}");
+        assert_eq!(count, Some(round + 1));
+    }
+}
