@@ -6,6 +6,7 @@
 //! other file knows which one it got.
 
 pub(crate) use imp::*;
+use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 
 /// The edges over which one thread's writes become another's, each with an ordering stronger than
@@ -23,15 +24,36 @@ pub(crate) enum Edge {
 }
 
 /// Locks, also when a thread panicked while it held the lock: what this crate guards is valid
-/// between any two statements.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// between any two statements. `fork` waits for whoever holds one.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Guard<'_, T> {
+    let pass = Pass::enter();
+    Guard { guard: mutex.lock().unwrap_or_else(PoisonError::into_inner), _pass: pass }
+}
+
+/// A held lock.
+pub(crate) struct Guard<'a, T> {
+    guard: MutexGuard<'a, T>,
+    _pass: Pass,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
 }
 
 #[cfg(not(all(loom, test)))]
-#[allow(clippy::disallowed_types)]
 mod imp {
     use super::Edge;
+    use std::cell::Cell;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -52,6 +74,64 @@ mod imp {
     #[inline(always)]
     pub(crate) fn load_by_owner(cell: &AtomicU64) -> u64 {
         cell.load(Ordering::Relaxed)
+    }
+
+    /// Who is inside of the gate before the locks: holders in the lower bits, and in the upper ones
+    /// the forks that are under way, which nobody may enter beside.
+    static GATE: AtomicUsize = AtomicUsize::new(0);
+    const FORK: usize = 1 << (usize::BITS / 2);
+
+    thread_local! {
+        // A thread that is inside may take more locks: it would wait for a fork that waits for it.
+        static LOCKS_HELD: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Being inside of the gate.
+    pub(crate) struct Pass(());
+
+    impl Pass {
+        pub(crate) fn enter() -> Self {
+            if LOCKS_HELD.replace(LOCKS_HELD.get() + 1) == 0 {
+                // ORDERING: Acquire keeps what happens inside after a fork that ended before; pairs
+                // with the Release in `after_fork`.
+                while GATE.fetch_add(1, Ordering::Acquire) >= FORK {
+                    GATE.fetch_sub(1, Ordering::Relaxed);
+                    std::thread::yield_now();
+                }
+            }
+            Self(())
+        }
+    }
+
+    impl Drop for Pass {
+        fn drop(&mut self) {
+            LOCKS_HELD.set(LOCKS_HELD.get() - 1);
+            if LOCKS_HELD.get() == 0 {
+                // ORDERING: Release makes what happened inside complete for a fork; pairs with the
+                // Acquire in `before_fork`.
+                GATE.fetch_sub(1, Ordering::Release);
+            }
+        }
+    }
+
+    /// Lets nobody in, and waits until all are out.
+    pub(crate) fn before_fork() {
+        GATE.fetch_add(FORK, Ordering::Relaxed);
+        // ORDERING: Acquire, so that the copy has all that was done inside; pairs with the Release of
+        // whoever left.
+        while GATE.load(Ordering::Acquire) % FORK != 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Opens the gate again. In the child, nobody else is there, inside or before the gate.
+    pub(crate) fn after_fork(in_child: bool) {
+        if in_child {
+            GATE.store(0, Ordering::Release);
+        } else {
+            // ORDERING: Release; pairs with the Acquire of whoever enters.
+            GATE.fetch_sub(FORK, Ordering::Release);
+        }
     }
 
     /// The newest published value, readable by any number of threads without a lock.
@@ -106,6 +186,15 @@ mod imp {
         // SAFETY: loom fails the model, instead of racing, when a store is concurrent with this
         // load; that failure is what the models are after.
         unsafe { cell.unsync_load() }
+    }
+
+    /// LOOM: processes are beyond a model.
+    pub(crate) struct Pass;
+
+    impl Pass {
+        pub(crate) fn enter() -> Self {
+            Self
+        }
     }
 
     /// LOOM: arc-swap runs on std's atomics, which loom cannot see; a lock stands in for it.

@@ -15,6 +15,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+/// Longer ones could not be added to every clock's now.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// A thread that publishes and delivers the snapshots of a registry; made by [`Flusher::builder`].
 ///
@@ -126,11 +129,21 @@ impl Flusher {
         if !self.is_foreign() {
             self.orders.state().stop = true;
             self.orders.changed.notify_all();
-            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(thread) = thread {
+            // Held while waiting, so that whoever else stops it returns no sooner.
+            let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(thread) = thread.take() {
                 // Its panics end here: `run` catches those of exporters, and has none of its own.
                 let _ = thread.join();
             }
+        }
+        self.report()
+    }
+
+    /// What the flusher has done so far; nothing in a forked child.
+    pub fn report(&self) -> FlusherReport {
+        if self.is_foreign() {
+            // The parent's thread may have held the lock when the child was born.
+            return FlusherReport::default();
         }
         self.orders.state().report.clone()
     }
@@ -153,9 +166,10 @@ impl std::fmt::Debug for Flusher {
 }
 
 impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
-    /// Time between two snapshots; 10 seconds by default, 1 millisecond at least.
+    /// Time between two snapshots; 10 seconds by default, 1 millisecond at least, and at most a
+    /// century.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Duration::from_millis(1));
+        self.interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
         self
     }
 
@@ -224,14 +238,21 @@ impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
             let acknowledged = destination.acknowledged.as_deref();
             let delivery = Delivery { snapshot: &snapshot, acknowledged, is_last };
             let exporter = &mut destination.exporter;
-            match catch_unwind(AssertUnwindSafe(|| exporter.export(&delivery))) {
-                Ok(Ok(())) => destination.acknowledged = Some(snapshot.clone()),
-                Ok(Err(error)) => failures.push(error.to_string()),
-                Err(_) => failures.push("the exporter panicked".into()),
+            // The error is turned into text inside, since that is the exporter's code as well.
+            let exported = contained(|| exporter.export(&delivery).map_err(|e| e.to_string()));
+            match exported.unwrap_or_else(|| Err("the exporter panicked".into())) {
+                Ok(()) => destination.acknowledged = Some(snapshot.clone()),
+                Err(failure) => failures.push(failure),
             }
         }
         failures
     }
+}
+
+/// What `work` returns, unless it panics.
+fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    // A panic's payload is somebody else's too, and its drop may panic again: it is leaked.
+    catch_unwind(AssertUnwindSafe(work)).map_err(std::mem::forget).ok()
 }
 
 impl<R> std::fmt::Debug for FlusherBuilder<R> {

@@ -10,7 +10,8 @@ pub(crate) const UNSET_GAUGE: u64 = 0x7ff4_7175_6970_7500;
 /// A reading that replaces the one before: queue depth, temperature, share of a pool in use.
 ///
 /// One cell for all threads, since the last write wins. What many threads move up and down is an
-/// [`UpDownCounter`](crate::UpDownCounter). A gauge that was never set is not exported.
+/// [`UpDownCounter`](crate::UpDownCounter): a depth that producers and consumers each set can stay
+/// wrong for as long as nobody sets it again. A gauge that was never set is not exported.
 ///
 /// ```
 /// let depth = quipu::registry().gauge("doc.queue.depth").register()?;

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// `min` and `max` are exact.
 ///
 /// Each thread has buckets of its own, and memory is committed only for pages that hold values: for
-/// typical latencies two or three pages of 4 KiB a thread, up to 8, 58 or 440 KiB for values all
+/// typical latencies three or four pages of 4 KiB a thread, up to 8, 58 or 440 KiB for values all
 /// over the range (1, 2 or 3 digits).
 ///
 /// ```

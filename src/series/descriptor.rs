@@ -104,6 +104,11 @@ impl Descriptor {
         &self.labels
     }
 
+    /// The value of the label with this key, if there is one.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().find(|label| label.key() == key).map(Label::value)
+    }
+
     /// By name, then by labels: the order of a snapshot.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         // Most neighbours in a sort are of one name, and then share its text.

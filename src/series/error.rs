@@ -125,11 +125,15 @@ impl fmt::Display for RegisterError {
 
 impl std::error::Error for RegisterError {}
 
-/// The beginning of `text`, short enough for an error message.
+/// The beginning of `text`, short enough for an error message, in which it stands escaped.
 pub(super) fn excerpt(text: &str) -> String {
-    const LIMIT: usize = 64;
-    match text.char_indices().nth(LIMIT) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}..", &text[..end]),
+    let mut room = 80_usize;
+    for (at, character) in text.char_indices() {
+        let shown = character.escape_debug().count();
+        if shown > room {
+            return format!("{}..", &text[..at]);
+        }
+        room -= shown;
     }
+    text.to_owned()
 }

@@ -12,7 +12,7 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot) -> Snapshot {
         catalog: later.catalog.clone(),
         values: Vec::with_capacity(later.values.len()),
         histograms: Vec::with_capacity(later.histograms.len()),
-        buckets: Vec::new(),
+        buckets: Vec::with_capacity(later.buckets.len()),
         taken: later.taken,
         since: earlier.taken,
         sequence: later.sequence,
@@ -57,7 +57,7 @@ fn subtract_histogram(
     let mut count = 0_u64;
     let mut rest = buckets_before;
     for &(index, in_bucket) in &later.buckets[now.buckets.clone()] {
-        let skip = rest.partition_point(|&(before, _)| before < index);
+        let skip = rest.iter().take_while(|&&(before, _)| before < index).count();
         rest = &rest[skip..];
         let in_bucket_before = match rest.first() {
             Some(&(before, in_bucket)) if before == index => in_bucket,

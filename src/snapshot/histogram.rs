@@ -128,9 +128,15 @@ impl<'a> HistogramSnapshot<'a> {
         let mut hdr = hdrhistogram::Histogram::new_with_bounds(1, u64::MAX, digits)
             .expect("1 to u64::MAX and 0 to 3 digits are valid");
         for bucket in self.buckets() {
-            // Inside its bucket, the smallest and the largest value keep min and max exact.
-            let value = bucket.low.max(self.totals.min).min(bucket.high);
-            hdr.record_n(value, bucket.count).expect("the range is all of u64");
+            // The smallest and the largest value go in as they are; the rest are anywhere in their
+            // buckets.
+            let holds_max =
+                u64::from(bucket.low <= self.totals.max && self.totals.max <= bucket.high);
+            let others = bucket.low.max(self.totals.min).min(bucket.high);
+            let recorded = hdr.record_n(self.totals.max, holds_max);
+            recorded
+                .and_then(|()| hdr.record_n(others, bucket.count - holds_max))
+                .expect("the range is all of u64");
         }
         hdr
     }

@@ -1,11 +1,11 @@
 //! Reservations: address space that costs memory only where it is touched. The only file that names
-//! `memmap2` and `libc`.
+//! `memmap2`.
 
 use super::cell::Word;
 use super::limits::{LINE_WORDS, STRIDE_WORDS};
 use crate::sync;
 use memmap2::{MmapMut, MmapOptions};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
 /// `words` words: `STRIDE_WORDS` owners' words, then cells, all zero at first.
@@ -38,14 +38,14 @@ impl Reservation {
         Ok(Self { base, words, backing: Backing::Mapped(map) })
     }
 
-    /// Takes zeroed memory from the heap.
-    pub(super) fn heap(words: usize) -> Self {
+    /// Takes zeroed memory from the heap, if it has so much.
+    pub(super) fn heap(words: usize) -> Option<Self> {
         let layout = Layout::array::<Word>(words)
             .and_then(|layout| layout.align_to(LINE_WORDS * size_of::<u64>()))
             .expect("a store from the heap has a few megabytes");
         // SAFETY: the layout is not empty, since a segment has at least one stride.
         let base = unsafe { alloc_zeroed(layout) };
-        let Some(base) = NonNull::new(base.cast::<Word>()) else { handle_alloc_error(layout) };
+        let base = NonNull::new(base.cast::<Word>())?;
         if !sync::ZEROED_IS_VALID {
             for index in 0..words {
                 let word = if index < STRIDE_WORDS { Word::no_owner() } else { Word::zero_cell() };
@@ -55,7 +55,7 @@ impl Reservation {
                 unsafe { place.write(word) };
             }
         }
-        Self { base, words, backing: Backing::Heap(layout) }
+        Some(Self { base, words, backing: Backing::Heap(layout) })
     }
 
     pub(super) fn base(&self) -> NonNull<Word> {

@@ -26,6 +26,7 @@
 
 mod cell;
 mod distribution;
+mod fork;
 mod lease;
 mod limits;
 mod local;
@@ -111,21 +112,39 @@ static PROCESS: OnceLock<Arc<Store>> = OnceLock::new();
 impl Store {
     /// The process's store, started with the defaults unless [`configure`] came first.
     pub(crate) fn process() -> &'static Arc<Store> {
-        PROCESS.get_or_init(|| Arc::new(Store::new(&StoreConfig::default())))
+        PROCESS.get_or_init(|| Self::start(&StoreConfig::default()))
+    }
+
+    fn start(config: &StoreConfig) -> Arc<Self> {
+        fork::watch();
+        Arc::new(Self::new(config))
     }
 
     /// Reserves the first segment. If the system refuses, ever smaller stores are tried; the last
     /// one, of two shards, is allocated from the heap.
+    ///
+    /// # Panics
+    ///
+    /// If not even those three megabytes can be had.
     pub(crate) fn new(config: &StoreConfig) -> Self {
         let mut shards = config.max_shards;
         while limits::MAPPED && shards >= 2 {
-            if let Ok(first) = Segment::new(Family::Small, shards, true) {
+            // There has to be room for counters, for buckets, and for some growth: a store that takes
+            // all there is could hold no histogram.
+            let with_room = || {
+                let first = Segment::new(Family::Small, shards, true)?;
+                let _buckets = Segment::new(Family::Small, shards, true)?;
+                let _growth = Segment::new(Family::Small, shards, true)?;
+                Ok::<_, Exhausted>(first)
+            };
+            if let Ok(first) = with_room() {
                 return Self::over(first, shards, config.prefault, true);
             }
             shards /= 2;
         }
         let shards = if limits::MAPPED { 2 } else { config.max_shards };
-        let first = Segment::new(Family::Small, shards, false).expect("the heap aborts instead");
+        let first = Segment::new(Family::Small, shards, false)
+            .unwrap_or_else(|Exhausted { bytes }| panic!("no {bytes} bytes left for metrics"));
         Self::over(first, shards, config.prefault, false)
     }
 
@@ -164,10 +183,12 @@ impl Shard {
 ///
 /// [`AlreadyStarted`] if the store runs already; it keeps its configuration.
 pub fn configure(config: StoreConfig) -> Result<(), AlreadyStarted> {
-    if PROCESS.get().is_some() {
-        return Err(AlreadyStarted);
-    }
-    PROCESS.set(Arc::new(Store::new(&config))).map_err(|_| AlreadyStarted)
+    let mut started = false;
+    PROCESS.get_or_init(|| {
+        started = true;
+        Store::start(&config)
+    });
+    if started { Ok(()) } else { Err(AlreadyStarted) }
 }
 
 /// The store was in use before [`configure`](crate::configure) was called. Call `configure` before

@@ -32,11 +32,11 @@ impl Segment {
     /// Reserves address space, or takes memory from the heap unless `mapped`.
     pub(super) fn new(family: Family, shards: usize, mapped: bool) -> Result<Self, Exhausted> {
         let words = (shards + 1) * STRIDE_WORDS;
+        let bytes = words * size_of::<Word>();
         let memory = if mapped {
-            let bytes = words * size_of::<Word>();
             Reservation::mapped(words).map_err(|_| Exhausted { bytes })?
         } else {
-            Reservation::heap(words)
+            Reservation::heap(words).ok_or(Exhausted { bytes })?
         };
         let next = AtomicPtr::new(std::ptr::null_mut());
         Ok(Self { memory, family, shards, used: AtomicUsize::new(0), next })
@@ -78,7 +78,10 @@ impl Segment {
         unsafe { cell.cast::<Cell>().as_ref() }
     }
 
-    /// Writes to every page of `shard` that is handed out. For the lessee of `shard`.
+    /// Writes to every page of `shard` that is handed out, changing nothing.
+    ///
+    /// By read-modify-write, though the caller leases the shard: a slot may be cleared meanwhile by
+    /// whoever dropped its last handle, and a plain store would bring its old value back.
     pub(super) fn touch(&self, shard: usize) {
         const WORDS_OF_A_SMALL_PAGE: usize = 4096 / size_of::<u64>();
         if shard >= self.shards {
@@ -86,7 +89,7 @@ impl Segment {
         }
         let used = self.used.load(Relaxed);
         for word in (0..used).step_by(WORDS_OF_A_SMALL_PAGE).chain(used.checked_sub(1)) {
-            self.cell(shard, word).add_as_owner(0);
+            self.cell(shard, word).add_shared(0);
         }
     }
 

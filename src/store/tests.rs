@@ -9,10 +9,10 @@ fn sum(store: &Store, scalar: &Scalar) -> u64 {
     store.shards().map(|shard| scalar.load(shard)).fold(0, u64::wrapping_add)
 }
 
-fn read<const DIGITS: u8>(
-    store: &Store,
-    distribution: &Distribution<DIGITS>,
-) -> (u64, Option<(u64, u64)>, Vec<(usize, u64)>) {
+/// Sum, bounds and non-empty buckets.
+type Reading = (u64, Option<(u64, u64)>, Vec<(usize, u64)>);
+
+fn read<const DIGITS: u8>(store: &Store, distribution: &Distribution<DIGITS>) -> Reading {
     let mut accumulator = Accumulator::new();
     accumulator.begin(crate::buckets::Layout::new(DIGITS));
     distribution.read(store.shards(), &mut accumulator);

@@ -22,7 +22,7 @@ pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
     let mut counters = Section { titles: &["counter", "per second", "total"], rows: Vec::new() };
     let mut levels = Section { titles: &["gauge", "now"], rows: Vec::new() };
     let mut histograms = Section {
-        titles: &["histogram", "count", "p50", "p90", "p99", "p99.9", "max"],
+        titles: &["histogram", "per second", "total", "p50", "p90", "p99", "p99.9", "max"],
         rows: Vec::new(),
     };
     for ((descriptor, value), (_, changed)) in snapshot.iter().zip(interval.iter()) {
@@ -40,7 +40,8 @@ pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
             }
             (Value::Gauge(reading), _) => levels.rows.push(vec![name, quantity(reading, unit)]),
             (Value::Histogram(all), Value::Histogram(recent)) => {
-                let mut row = vec![name, grouped(all.count())];
+                let rate = quantity(recent.count() as f64 / seconds, Unit::None);
+                let mut row = vec![name, rate, grouped(all.count())];
                 let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| recent.quantile(q));
                 for value in quantiles.into_iter().chain([recent.max()]) {
                     let shown = value.map(|value| quantity(value as f64, unit));
@@ -61,7 +62,6 @@ pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
     for section in [counters, levels, histograms] {
         section.encode(text);
     }
-    text.push('\n');
 }
 
 impl Section {
@@ -81,5 +81,6 @@ impl Section {
             }
             text.push('\n');
         }
+        text.push('\n');
     }
 }
