@@ -44,3 +44,45 @@ fn a_reused_slot_is_as_new() {
 fn twin_a_handle_that_is_not_counted() {
     must_fail("an uncounted handle", || _ = reuse(Counter::uncounted, true));
 }
+
+/// A thread touches its pages, the slot's among them, while the slot is cleared and used again.
+fn touch_and_clear(touch: fn(&Lessee<'_>, &Counter)) -> bool {
+    let store = store(2);
+    let first = registry(&store);
+    let counter = first.counter("c").register().unwrap();
+    let toucher = {
+        let (store, counter) = (store.clone(), counter.clone());
+        thread::spawn(move || {
+            let lessee = Lessee::new(&store);
+            counter.add_at(&lessee, 1);
+            let uncounted = counter.uncounted();
+            drop(counter);
+            touch(&lessee, &uncounted);
+            std::mem::forget(uncounted);
+        })
+    };
+    let address = counter.cells().address();
+    drop(counter);
+    drop(first);
+    let second = registry(&store);
+    let counter = second.counter("c").register().unwrap();
+    let reused = counter.cells().address() == address;
+    toucher.join().unwrap();
+    assert_eq!(second.snapshot().counter("c", &[]), Some(0), "a new series begins with a count");
+    reused
+}
+
+#[test]
+fn touching_pages_brings_no_old_count_back() {
+    let outcomes = explore("touching against clearing", 70, || {
+        touch_and_clear(|lessee, _| _ = lessee.touch())
+    });
+    assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn twin_touching_by_a_plain_store() {
+    must_fail("touching by a plain store", || {
+        touch_and_clear(|lessee, counter| _ = counter.add_at(lessee, 0));
+    });
+}

@@ -40,7 +40,7 @@ impl Corpus {
     /// Adds the files of a folder and those below it, but for hidden and big ones, links, and what
     /// a build has left. `inside` is the folder's path inside of the checkout.
     fn add_folder(&mut self, folder: &Path, inside: &str) -> io::Result<()> {
-        if folder.join("CACHEDIR.TAG").exists() {
+        if folder.ends_with("target") || folder.join("CACHEDIR.TAG").exists() {
             return Ok(());
         }
         for entry in fs::read_dir(folder)? {
