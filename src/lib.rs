@@ -98,6 +98,6 @@ pub use client::{Delivery, ExportError, Exporter, Flusher, FlusherBuilder, Flush
 pub use export::Console;
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
-pub use series::{Descriptor, Kind, Label, RegisterError, Unit};
+pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};

@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
-use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
+use crate::metric::Histogram;
 use crate::series::{Detached, Label, Metric, RegisterError, Request, Unit};
 use std::marker::PhantomData;
 
 /// A metric that is about to be registered; from [`Registry::counter`] and its siblings. `M` is the
-/// type of the handle.
+/// type of the handle, one of the [`Metric`] types.
 #[must_use = "nothing is registered until `register` is called"]
 pub struct MetricBuilder<'r, M> {
     registry: &'r Registry,
@@ -15,41 +15,27 @@ pub struct MetricBuilder<'r, M> {
     metric: PhantomData<M>,
 }
 
-/// What all kinds can be described by; a macro, since the trait behind it is not public.
-macro_rules! register {
-    ($(($($generics:tt)*) $handle:ty;)*) => {$(
-        impl<'r, $($generics)*> MetricBuilder<'r, $handle> {
-            /// Registers the metric, or finds it if it exists: the same name, kind, unit and labels
-            /// are the same series, whose first help text stands.
-            ///
-            /// Takes the registry's lock and allocates; the first histogram of a process also
-            /// calibrates the clock, which can take 200 ms.
-            ///
-            /// # Errors
-            ///
-            /// [`RegisterError`] says what was wrong and what to do. The registry counts it; see
-            /// [`Registry::refusals`].
-            pub fn register(self) -> Result<$handle, RegisterError> {
-                self.registry.register(self.request)
-            }
+impl<M: Metric> MetricBuilder<'_, M> {
+    /// Registers the metric, or finds it if it exists: the same name, kind, unit and labels are the
+    /// same series, whose first help text stands.
+    ///
+    /// Takes the registry's lock and allocates; the first histogram of a process also calibrates
+    /// the clock, which can take 200 ms.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] says what was wrong and what to do. The registry counts it; see
+    /// [`Registry::refusals`].
+    pub fn register(self) -> Result<M, RegisterError> {
+        self.registry.register(self.request)
+    }
 
-            /// Registers the metric, or returns a detached handle if that is refused: recording to it
-            /// is valid, costs more, and is counted by [`detached_records`](crate::detached_records)
-            /// instead of being exported.
-            pub fn register_or_detached(self) -> $handle {
-                self.register().unwrap_or_else(|_| <$handle>::detached(Detached::process()))
-            }
-        }
-    )*};
-}
-
-register! {
-    () Counter;
-    () UpDownCounter;
-    () Gauge;
-    () Histogram<1>;
-    () Histogram<2>;
-    () Histogram<3>;
+    /// Registers the metric, or returns a detached handle if that is refused: recording to it is
+    /// valid, costs more, and is counted by [`detached_records`](crate::detached_records) instead of
+    /// being exported.
+    pub fn register_or_detached(self) -> M {
+        self.register().unwrap_or_else(|_| M::detached(Detached::process()))
+    }
 }
 
 impl<'r, M> MetricBuilder<'r, M> {

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 /// A handle of some kind.
 #[derive(Clone)]
-pub(crate) enum Handle {
+pub enum Handle {
     Counter(Counter),
     UpDownCounter(UpDownCounter),
     Gauge(Gauge),
@@ -20,30 +20,54 @@ pub(crate) enum Handle {
     Histogram3(Histogram<3>),
 }
 
-/// A type of handle.
-pub(crate) trait Metric: Clone + Into<Handle> {
-    const KIND: Kind;
-    /// Significant digits, 0 for what has none.
-    const DIGITS: u8 = 0;
+/// A type of handle that can be registered: [`Counter`], [`UpDownCounter`], [`Gauge`] and
+/// [`Histogram`] of 1 to 3 significant digits. It is sealed: there are no others.
+///
+/// ```
+/// use quipu::{Histogram, Metric, RegisterError};
+///
+/// fn sizes<const DIGITS: u8>(name: &str) -> Result<Histogram<DIGITS>, RegisterError>
+/// where
+///     Histogram<DIGITS>: Metric,
+/// {
+///     quipu::registry().histogram(name).significant_digits::<DIGITS>().register()
+/// }
+/// sizes::<3>("doc.sizes")?.record(1_500);
+/// # Ok::<(), RegisterError>(())
+/// ```
+pub trait Metric: sealed::Create {}
 
-    /// Takes a slot. `shared` and `unit` are for histograms.
-    fn create(store: &Arc<Store>, shared: bool, unit: Unit) -> Result<Self, Exhausted>;
+pub(crate) mod sealed {
+    use super::*;
 
-    /// The handle, if `handle` is of this type.
-    fn of(handle: &Handle) -> Option<&Self>;
+    /// What registering needs to know of a type of handle.
+    pub trait Create: Clone + Into<Handle> {
+        const KIND: Kind;
+        /// Significant digits, 0 for what has none.
+        const DIGITS: u8;
 
-    /// A handle that belongs to no series; all of a kind are the same one.
-    fn detached(detached: &Detached) -> Self {
-        let of_this_type = |handle: &&Handle| Self::of(handle).is_some();
-        let handle = detached.handles.iter().find(of_this_type);
-        handle.and_then(Self::of).expect("there is one of each type").clone()
+        /// Takes a slot. `shared` and `unit` are for histograms.
+        fn create(store: &Arc<Store>, shared: bool, unit: Unit) -> Result<Self, Exhausted>;
+
+        /// The handle, if `handle` is of this type.
+        fn of(handle: &Handle) -> Option<&Self>;
+
+        /// A handle that belongs to no series; all of a type are the same one.
+        fn detached(detached: &Detached) -> Self {
+            let handle = detached.handles.iter().find_map(Self::of);
+            handle.expect("there is one of each type").clone()
+        }
     }
 }
+
+use sealed::Create;
 
 /// Implements [`Metric`] for a type whose variant of [`Handle`] has the given name.
 macro_rules! metric {
     ($type:ty, $variant:ident, $kind:ident, $digits:literal, $create:expr) => {
-        impl Metric for $type {
+        impl Metric for $type {}
+
+        impl Create for $type {
             const KIND: Kind = Kind::$kind;
             const DIGITS: u8 = $digits;
 
@@ -88,7 +112,7 @@ metric!(Histogram<2>, Histogram2, Histogram, 2, histogram);
 metric!(Histogram<3>, Histogram3, Histogram, 3, histogram);
 
 /// The slots that handles without a series record to.
-pub(crate) struct Detached {
+pub struct Detached {
     store: Arc<Store>,
     handles: [Handle; 6],
 }

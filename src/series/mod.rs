@@ -15,5 +15,7 @@ pub use descriptor::{Descriptor, Kind, Label};
 pub use error::RegisterError;
 pub use unit::Unit;
 
-pub(crate) use handle::{Detached, Handle, Metric};
+pub use handle::Metric;
+
+pub(crate) use handle::{Detached, Handle};
 pub(crate) use table::{DEFAULT_MAX_SERIES, Request, Series, Table};

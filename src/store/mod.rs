@@ -43,7 +43,7 @@ pub(crate) use distribution::{Accumulator, Distribution, Records};
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
 pub(crate) use scalar::{Line, Scalar};
-pub(crate) use slot::Exhausted;
+pub use slot::Exhausted;
 pub use usage::{StoreUsage, store_usage};
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ impl StoreConfig {
 }
 
 /// Cells for any number of registries.
-pub(crate) struct Store {
+pub struct Store {
     leases: Leases,
     segments: SegmentList,
     free: Mutex<FreeSlots>,

@@ -20,7 +20,7 @@ use std::ptr::NonNull;
 
 /// The system refused address space for another segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exhausted {
+pub struct Exhausted {
     pub(crate) bytes: usize,
 }
 
