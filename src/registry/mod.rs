@@ -146,3 +146,26 @@ impl std::fmt::Debug for Registry {
         f.debug_struct("Registry").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_listed_in_order_whenever_they_were_registered() {
+        let registry = Registry::new();
+        let mut names: Vec<_> = (0..3_000_u32).map(|i| format!("n{}", i * 7919 % 3_000)).collect();
+        for (at, name) in names.iter().enumerate() {
+            registry.counter(name).register().unwrap().add(at as u64);
+            if at % 700 == 0 {
+                assert_eq!(registry.snapshot().iter().count(), at + 1);
+            }
+        }
+        let snapshot = registry.snapshot();
+        for (at, name) in names.iter().enumerate() {
+            assert_eq!(snapshot.counter(name, &[]), Some(at as u64));
+        }
+        names.sort();
+        assert!(snapshot.iter().map(|(descriptor, _)| descriptor.name()).eq(names.iter()));
+    }
+}

@@ -1,6 +1,5 @@
 //! One counter's value for one thread.
 
-use super::slot::Owner;
 use crate::sync::{self, AtomicPtr, AtomicU64, Ordering::Relaxed};
 use std::mem::ManuallyDrop;
 
@@ -54,7 +53,7 @@ impl Cell {
 #[repr(C)]
 pub(super) union Word {
     cell: ManuallyDrop<Cell>,
-    owner: ManuallyDrop<AtomicPtr<Owner>>,
+    owner: ManuallyDrop<AtomicPtr<()>>,
 }
 
 impl Word {

@@ -43,7 +43,7 @@ pub(crate) use distribution::{Accumulator, Distribution, Records};
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
 pub(crate) use scalar::{Line, Scalar};
-pub use slot::Exhausted;
+pub use segment::Exhausted;
 pub use usage::{StoreUsage, store_usage};
 
 #[cfg(test)]

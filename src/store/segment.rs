@@ -3,9 +3,14 @@
 use super::cell::{Cell, Word};
 use super::limits::STRIDE_WORDS;
 use super::memory::Reservation;
-use super::slot::Exhausted;
 use crate::sync::{self, AtomicPtr, AtomicUsize, Edge, Ordering::Relaxed};
 use std::ptr::NonNull;
+
+/// The system refused address space for another segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    pub(crate) bytes: usize,
+}
 
 /// What shares a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,16 +13,10 @@
 
 use super::cell::Word;
 use super::limits::STRIDE_WORDS;
-use super::segment::{Family, Segment};
+use super::segment::{Exhausted, Family, Segment};
 use super::{Store, limits};
 use crate::sync::{self, Arc, AtomicPtr, Ordering::Relaxed};
 use std::ptr::NonNull;
-
-/// The system refused address space for another segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted {
-    pub(crate) bytes: usize,
-}
 
 /// A run of words that a slot consists of.
 #[derive(Clone, Copy)]
@@ -89,7 +83,7 @@ impl Slot {
         drop(free);
         let slot = Self(first.at);
         let owner = Arc::new(Owner { store: store.clone(), runs: [Some(first), second] });
-        slot.owner().store(Arc::into_raw(owner).cast_mut(), Relaxed);
+        slot.owner_word().store(Arc::into_raw(owner).cast_mut().cast(), Relaxed);
         Ok((slot, second.map(|run| run.at)))
     }
 
@@ -104,18 +98,22 @@ impl Slot {
     }
 
     /// Relaxed throughout: it is written before the first `Slot` exists and not after.
-    fn owner(&self) -> &AtomicPtr<Owner> {
+    fn owner_word(&self) -> &AtomicPtr<()> {
         // SAFETY: every slot has a word in the owners' part, one stride below.
         let owner = unsafe { self.0.sub(STRIDE_WORDS) };
         // SAFETY: words of the owners' part are initialised `AtomicPtr`s, alive while a `Slot` is.
-        unsafe { owner.cast::<AtomicPtr<Owner>>().as_ref() }
+        unsafe { owner.cast::<AtomicPtr<()>>().as_ref() }
+    }
+
+    fn owner(&self) -> *const Owner {
+        self.owner_word().load(Relaxed).cast_const().cast()
     }
 }
 
 impl Clone for Slot {
     fn clone(&self) -> Self {
-        // SAFETY: `new` stored the address of an `Arc`, whose count this `Slot` is part of.
-        unsafe { Arc::increment_strong_count(self.owner().load(Relaxed)) };
+        // SAFETY: `allocate` stored the address of an `Arc`, whose count this `Slot` is part of.
+        unsafe { Arc::increment_strong_count(self.owner()) };
         Self(self.0)
     }
 }
@@ -123,7 +121,7 @@ impl Clone for Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         // SAFETY: as in `clone`; this `Slot`'s part of the count ends here.
-        unsafe { Arc::decrement_strong_count(self.owner().load(Relaxed)) };
+        unsafe { Arc::decrement_strong_count(self.owner()) };
     }
 }
 
