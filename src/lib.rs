@@ -72,6 +72,10 @@
 //! it is touched; [`store_usage`] shows both. Where the system limits address space, smaller
 //! reservations are tried, and [`configure`] sets the size by hand.
 //!
+//! LeakSanitizer does not look into such reservations, where the count of a handle's slot lies, and
+//! reports handles that live until the end as leaks; `detect_leaks=0`, or a suppression of `quipu`,
+//! silences it.
+//!
 //! # Signal handlers and fork
 //!
 //! Recording in a signal handler is memory-safe; on other processors than x86-64 a handler that

@@ -210,8 +210,11 @@ impl<R: Deref<Target = Registry> + Send + 'static> FlusherBuilder<R> {
             drop(state);
 
             let failures = self.flush(is_last);
-            if next_tick <= Instant::now() {
-                next_tick = Instant::now() + self.interval;
+            let now = Instant::now();
+            if next_tick <= now {
+                // Even ticks, unless the next one has passed as well.
+                let even = next_tick + self.interval;
+                next_tick = if even > now { even } else { now + self.interval };
             }
 
             let mut state = orders.state();

@@ -130,12 +130,12 @@ impl Detached {
 
     fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
         let handles = [
-            Counter::create(store, true, Unit::None)?.into(),
-            UpDownCounter::create(store, true, Unit::None)?.into(),
-            Gauge::create(store, true, Unit::None)?.into(),
-            Histogram::<1>::create(store, true, Unit::None)?.into(),
-            Histogram::<2>::create(store, true, Unit::None)?.into(),
-            Histogram::<3>::create(store, true, Unit::None)?.into(),
+            Counter::over(Scalar::new(store)?).into(),
+            UpDownCounter::over(Scalar::new(store)?).into(),
+            Gauge::new(store)?.into(),
+            Histogram::<1>::new(store, true, 1)?.into(),
+            Histogram::<2>::new(store, true, 1)?.into(),
+            Histogram::<3>::new(store, true, 1)?.into(),
         ];
         Ok(Self { store: store.clone(), handles })
     }

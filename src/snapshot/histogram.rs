@@ -127,16 +127,18 @@ impl<'a> HistogramSnapshot<'a> {
         let digits = self.digits;
         let mut hdr = hdrhistogram::Histogram::new_with_bounds(1, u64::MAX, digits)
             .expect("1 to u64::MAX and 0 to 3 digits are valid");
+        // To `hdrhistogram` a value that occurs 0 times is an extreme all the same.
+        let mut record = |value, count| {
+            if count != 0 {
+                hdr.record_n(value, count).expect("the range is all of u64");
+            }
+        };
         for bucket in self.buckets() {
             // The smallest and the largest value go in as they are; the rest are anywhere in their
             // buckets.
-            let holds_max =
-                u64::from(bucket.low <= self.totals.max && self.totals.max <= bucket.high);
-            let others = bucket.low.max(self.totals.min).min(bucket.high);
-            let recorded = hdr.record_n(self.totals.max, holds_max);
-            recorded
-                .and_then(|()| hdr.record_n(others, bucket.count - holds_max))
-                .expect("the range is all of u64");
+            let holds_max = u64::from((bucket.low..=bucket.high).contains(&self.totals.max));
+            record(self.totals.max, holds_max);
+            record(bucket.low.max(self.totals.min).min(bucket.high), bucket.count - holds_max);
         }
         hdr
     }
