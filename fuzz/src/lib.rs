@@ -1,8 +1,10 @@
 //! What the targets share.
 
+mod histogram;
 mod model;
 mod text;
 
+pub use histogram::{check_buckets, check_quantile};
 pub use model::{Handles, Model, Record};
 pub use text::{Screen, is_identifier, is_label_value, is_plain};
 
