@@ -18,8 +18,6 @@
 //! with 0 when all gates hold, 1 when one is missed, 2 when one stayed undecided, 3 for arguments
 //! it cannot read.
 
-#![allow(clippy::disallowed_types, reason = "what a plain atomic costs is to be seen")]
-
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "parts/floor.rs"]
 mod floor;

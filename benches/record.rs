@@ -22,7 +22,6 @@ mod quick;
 mod threads;
 
 #[cfg(not(loom))]
-#[allow(clippy::disallowed_types, reason = "what a plain atomic costs is to be seen")]
 mod record {
     use crate::floor::{self, CELLS};
     use crate::numbers::{indices, latencies};

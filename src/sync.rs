@@ -127,7 +127,8 @@ mod imp {
     /// Opens the gate again. In the child, nobody else is there, inside or before the gate.
     pub(crate) fn after_fork(in_child: bool) {
         if in_child {
-            GATE.store(0, Ordering::Release);
+            // Relaxed: this thread is alone, and starts whoever comes here next.
+            GATE.store(0, Ordering::Relaxed);
         } else {
             // ORDERING: Release; pairs with the Acquire of whoever enters.
             GATE.fetch_sub(FORK, Ordering::Release);

@@ -1,7 +1,6 @@
 //! Handles that outlive their registry, and what becomes of their cells: reused only when the last
 //! handle is gone, and zero again by then.
 #![cfg(not(loom))]
-#![allow(clippy::disallowed_types)]
 
 mod process;
 

@@ -1,7 +1,6 @@
 //! Exact totals with many threads: while others read, while the store grows, and when there are more
 //! threads than shards.
 #![cfg(not(loom))]
-#![allow(clippy::disallowed_types)]
 
 mod process;
 

@@ -16,7 +16,7 @@
 use super::cell::{Cell, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
-use super::segment::Family;
+use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
 use crate::buckets::Layout;
@@ -65,9 +65,9 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
     /// Takes cells for every shard, or one set of cells for all threads if `shared`.
     pub(crate) fn new(store: &Arc<Store>, shared: bool) -> Result<Self, Exhausted> {
         let runs = if shared {
-            (Family::Single, LINE_WORDS, Family::Single)
+            (Class::Single, LINE_WORDS, Class::Single)
         } else {
-            (Family::Small, HEADER_WORDS, Family::Runs)
+            (Class::Small, HEADER_WORDS, Class::Runs)
         };
         let second = Some((runs.2, Self::LAYOUT.len()));
         let (header, buckets) = Slot::allocate(store, runs.0, runs.1, second)?;

@@ -51,7 +51,7 @@ pub(crate) use local::{Late, Lessee};
 
 use crate::sync::{Arc, Mutex};
 use lease::Leases;
-use segment::{Family, Segment, SegmentList};
+use segment::{Class, Segment, SegmentList};
 use slot::FreeSlots;
 use std::sync::OnceLock;
 
@@ -132,9 +132,9 @@ impl Store {
             // There has to be room for counters, for buckets, and for some growth: a store that takes
             // all there is could hold no histogram.
             let with_room = || {
-                let first = Segment::new(Family::Small, shards, true)?;
-                let _buckets = Segment::new(Family::Small, shards, true)?;
-                let _growth = Segment::new(Family::Small, shards, true)?;
+                let first = Segment::new(Class::Small, shards, true)?;
+                let _buckets = Segment::new(Class::Small, shards, true)?;
+                let _growth = Segment::new(Class::Small, shards, true)?;
                 Ok::<_, Exhausted>(first)
             };
             if let Ok(first) = with_room() {
@@ -143,7 +143,7 @@ impl Store {
             shards /= 2;
         }
         let shards = if limits::MAPPED { 2 } else { config.max_shards };
-        let first = Segment::new(Family::Small, shards, false)
+        let first = Segment::new(Class::Small, shards, false)
             .unwrap_or_else(|Exhausted { bytes }| panic!("no {bytes} bytes left for metrics"));
         Self::over(first, shards, config.prefault, false)
     }

@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::limits::LINE_WORDS;
 use super::local::Place;
-use super::segment::Family;
+use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
 use crate::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) struct Scalar(Slot);
 
 impl Scalar {
     pub(crate) fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
-        Ok(Self(Slot::allocate(store, Family::Small, 1, None)?.0))
+        Ok(Self(Slot::allocate(store, Class::Small, 1, None)?.0))
     }
 
     /// Adds `n` to the cell of this thread, and returns what that cell held before.
@@ -77,7 +77,7 @@ pub(crate) struct Line(Slot);
 impl Line {
     /// Takes a line, holding `value`.
     pub(crate) fn new(store: &Arc<Store>, value: u64) -> Result<Self, Exhausted> {
-        let line = Self(Slot::allocate(store, Family::Single, LINE_WORDS, None)?.0);
+        let line = Self(Slot::allocate(store, Class::Single, LINE_WORDS, None)?.0);
         line.cell().store(value);
         Ok(line)
     }

@@ -14,7 +14,7 @@ pub struct Exhausted {
 
 /// What shares a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum Class {
     /// Counters and histogram headers: dense, so that few pages serve many of them.
     Small,
     /// The buckets of histograms.
@@ -26,7 +26,7 @@ pub(super) enum Family {
 /// One reservation: the owners' part, then `shards` shards, `STRIDE_WORDS` each.
 pub(super) struct Segment {
     memory: Reservation,
-    family: Family,
+    class: Class,
     shards: usize,
     /// Words of each shard that are handed out; changed under the store's lock.
     used: AtomicUsize,
@@ -35,7 +35,7 @@ pub(super) struct Segment {
 
 impl Segment {
     /// Reserves address space, or takes memory from the heap unless `mapped`.
-    pub(super) fn new(family: Family, shards: usize, mapped: bool) -> Result<Self, Exhausted> {
+    pub(super) fn new(class: Class, shards: usize, mapped: bool) -> Result<Self, Exhausted> {
         let words = (shards + 1) * STRIDE_WORDS;
         let bytes = words * size_of::<Word>();
         let memory = if mapped {
@@ -44,7 +44,7 @@ impl Segment {
             Reservation::heap(words).ok_or(Exhausted { bytes })?
         };
         let next = AtomicPtr::new(std::ptr::null_mut());
-        Ok(Self { memory, family, shards, used: AtomicUsize::new(0), next })
+        Ok(Self { memory, class, shards, used: AtomicUsize::new(0), next })
     }
 
     /// Hands out `words` words of every shard, aligned to `align` words: the address in shard 0.
@@ -60,7 +60,7 @@ impl Segment {
     }
 
     pub(super) fn holds_buckets(&self) -> bool {
-        self.family == Family::Runs
+        self.class == Class::Runs
     }
 
     pub(super) fn bytes(&self) -> usize {

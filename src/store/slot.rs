@@ -13,7 +13,7 @@
 
 use super::cell::Word;
 use super::limits::STRIDE_WORDS;
-use super::segment::{Exhausted, Family, Segment};
+use super::segment::{Class, Exhausted, Segment};
 use super::{Store, limits};
 use crate::sync::{self, Arc, AtomicPtr, Ordering::Relaxed};
 use std::ptr::NonNull;
@@ -23,7 +23,7 @@ use std::ptr::NonNull;
 pub(super) struct Run {
     at: NonNull<Word>,
     words: usize,
-    family: Family,
+    class: Class,
     segment: NonNull<Segment>,
 }
 
@@ -66,13 +66,13 @@ impl Slot {
     /// returned beside it.
     pub(super) fn allocate(
         store: &Arc<Store>,
-        family: Family,
+        class: Class,
         words: usize,
-        second: Option<(Family, usize)>,
+        second: Option<(Class, usize)>,
     ) -> Result<(Self, Option<NonNull<Word>>), Exhausted> {
         let mut free = sync::lock(&store.free);
-        let first = free.take(store, family, words)?;
-        let second = match second.map(|(family, words)| free.take(store, family, words)) {
+        let first = free.take(store, class, words)?;
+        let second = match second.map(|(class, words)| free.take(store, class, words)) {
             Some(Err(exhausted)) => {
                 free.put(first);
                 return Err(exhausted);
@@ -134,7 +134,7 @@ pub(super) struct FreeSlots {
 
 /// Runs of one size that were given back; there are as many sizes as types of metrics.
 struct Shelf {
-    family: Family,
+    class: Class,
     words: usize,
     runs: Vec<Run>,
 }
@@ -145,30 +145,30 @@ unsafe impl Send for FreeSlots {}
 impl FreeSlots {
     /// Makes `segment` the one that small slots come from.
     pub(super) fn adopt(&mut self, segment: NonNull<Segment>) {
-        self.open[Family::Small as usize] = Some(segment);
+        self.open[Class::Small as usize] = Some(segment);
     }
 
-    fn shelf(&mut self, family: Family, words: usize) -> &mut Shelf {
-        let same = |shelf: &Shelf| (shelf.family, shelf.words) == (family, words);
+    fn shelf(&mut self, class: Class, words: usize) -> &mut Shelf {
+        let same = |shelf: &Shelf| (shelf.class, shelf.words) == (class, words);
         let index = self.shelves.iter().position(same).unwrap_or_else(|| {
-            self.shelves.push(Shelf { family, words, runs: Vec::new() });
+            self.shelves.push(Shelf { class, words, runs: Vec::new() });
             self.shelves.len() - 1
         });
         &mut self.shelves[index]
     }
 
     fn put(&mut self, run: Run) {
-        self.shelf(run.family, run.words).runs.push(run);
+        self.shelf(run.class, run.words).runs.push(run);
     }
 
     /// A run of `words` words: one that was given back, or a new one.
-    fn take(&mut self, store: &Store, family: Family, words: usize) -> Result<Run, Exhausted> {
-        if let Some(run) = self.shelf(family, words).runs.pop() {
+    fn take(&mut self, store: &Store, class: Class, words: usize) -> Result<Run, Exhausted> {
+        if let Some(run) = self.shelf(class, words).runs.pop() {
             return Ok(run);
         }
         // Keeps a header, or a gauge, from straddling two lines.
         let align = words.next_power_of_two().min(limits::LINE_WORDS);
-        let open = self.open[family as usize];
+        let open = self.open[class as usize];
         let handed_out = open.and_then(|segment| {
             // SAFETY: segments live as long as the store.
             let at = unsafe { segment.as_ref() }.hand_out(words, align)?;
@@ -177,23 +177,23 @@ impl FreeSlots {
         let (segment, at) = match handed_out {
             Some(found) => found,
             None => {
-                let segment = store.segments.add(store.new_segment(family)?);
-                self.open[family as usize] = Some(segment);
+                let segment = store.segments.add(store.new_segment(class)?);
+                self.open[class as usize] = Some(segment);
                 // SAFETY: as above.
                 let at = unsafe { segment.as_ref() }.hand_out(words, align);
                 (segment, at.expect("an empty segment has room for the largest metric"))
             }
         };
-        Ok(Run { at, words, family, segment })
+        Ok(Run { at, words, class, segment })
     }
 }
 
 impl Store {
-    fn new_segment(&self, family: Family) -> Result<Segment, Exhausted> {
-        if family != Family::Single {
-            return Segment::new(family, self.max_shards, self.mapped);
+    fn new_segment(&self, class: Class) -> Result<Segment, Exhausted> {
+        if class != Class::Single {
+            return Segment::new(class, self.max_shards, self.mapped);
         }
         // One shard is little enough for the heap, so what needs no more can always be had.
-        Segment::new(family, 1, self.mapped).or_else(|_| Segment::new(family, 1, false))
+        Segment::new(class, 1, self.mapped).or_else(|_| Segment::new(class, 1, false))
     }
 }
