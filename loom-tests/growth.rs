@@ -47,7 +47,7 @@ fn walk_and_grow() -> usize {
             lessee.touch()
         })
     };
-    let gauge = Line::new(&store, 0).unwrap();
+    let gauge = Line::new(&store).unwrap();
     let walked = walker.join().unwrap();
     drop(gauge);
     assert!(1 <= walked && walked <= 2, "the walk has lost a segment: {walked}");

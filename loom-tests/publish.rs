@@ -2,6 +2,7 @@
 
 use super::{explore, must_fail, registry, store};
 use crate::registry::Registry;
+use crate::snapshot::Moment;
 use crate::store::Lessee;
 use crate::sync::{Arc, Published};
 use loom::thread;
@@ -29,8 +30,9 @@ fn two_publishers(publish: fn(&Registry, &Published<u64>)) -> (u64, u64) {
 
 #[test]
 fn a_published_snapshot_is_never_replaced_by_an_older_one() {
-    let outcomes =
-        explore("publish", 100, || two_publishers(|registry, _| drop(registry.publish())));
+    let outcomes = explore("publish", 100, || {
+        two_publishers(|registry, _| drop(registry.publish(Moment::now)))
+    });
     let all = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
     assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), all);
 }
@@ -65,7 +67,7 @@ fn recycled_buffers_never_change_under_a_reader() {
         let lessee = Lessee::new(&store);
         for _ in 0..3 {
             counter.add_at(&lessee, 1);
-            registry.publish();
+            registry.publish(Moment::now);
         }
         reader.join().unwrap()
     });

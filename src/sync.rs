@@ -7,7 +7,7 @@
 
 pub(crate) use imp::*;
 use std::ops::{Deref, DerefMut};
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
 
 /// The edges over which one thread's writes become another's, each with an ordering stronger than
 /// Relaxed. A model can weaken one at a time and must then fail (`loom-tests/`).
@@ -28,6 +28,13 @@ pub(crate) enum Edge {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Guard<'_, T> {
     let pass = Pass::enter();
     Guard { guard: mutex.lock().unwrap_or_else(PoisonError::into_inner), _pass: pass }
+}
+
+/// Sets what is set once, unless it is by now; returns what it holds. As with a lock, `fork` waits for
+/// whoever is at it: a child would wait for ever for a thread that stayed behind.
+pub(crate) fn set_once<T>(cell: &OnceLock<T>, value: T) -> &T {
+    let _pass = Pass::enter();
+    cell.get_or_init(|| value)
 }
 
 /// A held lock.
@@ -53,6 +60,7 @@ impl<T> DerefMut for Guard<'_, T> {
 #[cfg(not(all(loom, test)))]
 mod imp {
     use super::Edge;
+    pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
     use std::cell::Cell;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
@@ -115,6 +123,7 @@ mod imp {
     }
 
     /// Lets nobody in, and waits until all are out.
+    #[cfg(unix)]
     pub(crate) fn before_fork() {
         GATE.fetch_add(FORK, Ordering::Relaxed);
         // ORDERING: Acquire, so that the copy has all that was done inside; pairs with the Release of
@@ -125,6 +134,7 @@ mod imp {
     }
 
     /// Opens the gate again. In the child, nobody else is there, inside or before the gate.
+    #[cfg(unix)]
     pub(crate) fn after_fork(in_child: bool) {
         if in_child {
             // Relaxed: this thread is alone, and starts whoever comes here next.
@@ -187,6 +197,43 @@ mod imp {
         // SAFETY: loom fails the model, instead of racing, when a store is concurrent with this
         // load; that failure is what the models are after.
         unsafe { cell.unsync_load() }
+    }
+
+    /// What a thread waits with for another one's wake-up, which is not lost if it comes first.
+    pub(crate) struct Parker(Unparker);
+
+    #[derive(Clone)]
+    pub(crate) struct Unparker(Arc<(Mutex<bool>, loom::sync::Condvar)>);
+
+    impl Parker {
+        pub(crate) fn new() -> Self {
+            Self(Unparker(Arc::new((Mutex::new(false), loom::sync::Condvar::new()))))
+        }
+
+        pub(crate) fn unparker(&self) -> &Unparker {
+            &self.0
+        }
+
+        pub(crate) fn park(&self) {
+            let (woken, changed) = &*self.0.0;
+            let mut woken = woken.lock().unwrap();
+            while !std::mem::take(&mut *woken) {
+                woken = changed.wait(woken).unwrap();
+            }
+        }
+
+        /// LOOM: there is no time in a model.
+        pub(crate) fn park_timeout(&self, _: std::time::Duration) {
+            self.park();
+        }
+    }
+
+    impl Unparker {
+        pub(crate) fn unpark(&self) {
+            let (woken, changed) = &*self.0;
+            *woken.lock().unwrap() = true;
+            changed.notify_one();
+        }
     }
 
     /// LOOM: processes are beyond a model.

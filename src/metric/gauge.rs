@@ -4,7 +4,9 @@
 use crate::store::{Exhausted, Line, Store};
 use crate::sync::Arc;
 
-/// The bits of a gauge that was never set: a NaN that no arithmetic produces.
+/// The bits of a gauge that was never set: a NaN that no arithmetic produces. The cell holds a
+/// reading's difference to it, so that a cell of zeroes, as the system and `fork` leave them, is
+/// unset.
 pub(crate) const UNSET_GAUGE: u64 = 0x7ff4_7175_6970_7500;
 
 /// A reading that replaces the one before: queue depth, temperature, share of a pool in use.
@@ -27,7 +29,7 @@ pub struct Gauge {
 
 impl Gauge {
     pub(crate) fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
-        Ok(Self { line: Line::new(store, UNSET_GAUGE)? })
+        Ok(Self { line: Line::new(store)? })
     }
 
     /// Replaces the reading.
@@ -38,12 +40,12 @@ impl Gauge {
     /// `0x7ff4717569707500` reads as "never set".
     #[inline(always)]
     pub fn set(&self, value: f64) {
-        self.line.store(value.to_bits());
+        self.line.store(value.to_bits() ^ UNSET_GAUGE);
     }
 
     /// The bits of the reading, or [`UNSET_GAUGE`].
     pub(crate) fn bits(&self) -> u64 {
-        self.line.load()
+        self.line.load() ^ UNSET_GAUGE
     }
 }
 

@@ -8,7 +8,7 @@ pub use builder::MetricBuilder;
 
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
 use crate::series::{DEFAULT_MAX_SERIES, Detached, Metric, RegisterError, Request, Table};
-use crate::snapshot::{Collector, Snapshot};
+use crate::snapshot::{Collector, Moment, Snapshot};
 use crate::store::Store;
 use crate::sync::{self, Arc, Mutex, Published};
 use std::sync::OnceLock;
@@ -27,6 +27,14 @@ pub struct Registry {
     collector: Mutex<Collector>,
     published: Published<Snapshot>,
     refusals: Mutex<Refusals>,
+    reported: Mutex<Reported>,
+}
+
+/// What [`Registry::take_unreported`] has told already.
+#[derive(Default)]
+struct Reported {
+    refused: u64,
+    detached: u64,
 }
 
 /// Registrations that were refused.
@@ -70,6 +78,7 @@ impl Registry {
             collector: Mutex::new(Collector::new(store.clone())),
             published: Published::empty(),
             refusals: Mutex::new(Refusals::default()),
+            reported: Mutex::new(Reported::default()),
             store,
         }
     }
@@ -100,23 +109,23 @@ impl Registry {
     /// Holds all that was recorded before, in the sense of a join or another synchronisation with
     /// the recording thread, and never less than an earlier snapshot. Delays no recording thread;
     /// concurrent calls wait for each other. Cost: one load for each series and shard in use, and
-    /// for each touched bucket; allocates nothing while nothing is registered and at most three
+    /// for each touched bucket; allocates nothing while nothing is registered and at most seven
     /// snapshots are held.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        sync::lock(&self.collector).collect(&self.table)
+        sync::lock(&self.collector).collect(&self.table, Moment::now)
     }
 
-    /// The newest snapshot that a [`Flusher`](crate::Flusher) has published, if there is one.
-    /// Wait-free for any number of readers.
+    /// The newest snapshot that a [`Client`](crate::Client) of this process has published, if there
+    /// is one. Wait-free for any number of readers.
     pub fn latest(&self) -> Option<Arc<Snapshot>> {
-        self.published.latest()
+        self.published.latest().filter(|snapshot| snapshot.is_of_this_process())
     }
 
-    /// Reads all series and publishes the snapshot. A published snapshot is never replaced by an
-    /// older one, since both happen under the collector's lock.
-    pub(crate) fn publish(&self) -> Arc<Snapshot> {
+    /// Reads all series and publishes the snapshot, taken when `clock` says. A published snapshot is
+    /// never replaced by an older one, since both happen under the collector's lock.
+    pub(crate) fn publish(&self, clock: impl FnOnce() -> Moment) -> Arc<Snapshot> {
         let mut collector = sync::lock(&self.collector);
-        let snapshot = collector.collect(&self.table);
+        let snapshot = collector.collect(&self.table, clock);
         self.published.publish(snapshot.clone());
         snapshot
     }
@@ -124,6 +133,16 @@ impl Registry {
     /// Registrations that were refused since the registry was made.
     pub fn refusals(&self) -> Refusals {
         sync::lock(&self.refusals).clone()
+    }
+
+    /// Refused registrations, and records of detached metrics, since the last call: each is told
+    /// once, whichever client of this registry asks.
+    pub(crate) fn take_unreported(&self) -> (u64, u64) {
+        let mut reported = sync::lock(&self.reported);
+        let (refused, detached) = (self.refusals().count, detached_records());
+        let before = std::mem::replace(&mut *reported, Reported { refused, detached });
+        // Detached counters begin again in a forked child.
+        (refused - before.refused, detached.saturating_sub(before.detached))
     }
 
     pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {

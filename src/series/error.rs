@@ -126,7 +126,7 @@ impl fmt::Display for RegisterError {
 impl std::error::Error for RegisterError {}
 
 /// The beginning of `text`, short enough for an error message, in which it stands escaped.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut room = 80_usize;
     for (at, character) in text.char_indices() {
         let shown = character.escape_debug().count();

@@ -17,5 +17,6 @@ pub use unit::Unit;
 
 pub use handle::Metric;
 
+pub(crate) use error::excerpt;
 pub(crate) use handle::{Detached, Handle};
 pub(crate) use table::{DEFAULT_MAX_SERIES, Request, Series, Table};

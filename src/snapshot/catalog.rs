@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::series::Descriptor;
+use crate::sync;
 use std::sync::{Arc, OnceLock};
 
 /// Descriptors in one allocation; full ones are shared by all later catalogs.
@@ -59,17 +60,20 @@ impl Catalog {
         Self { chunks, len, sorted: OnceLock::new(), sorted_part }
     }
 
-    /// All positions, by name and then by labels.
+    /// All positions, by name and then by labels. Those who ask at the same time for the first time
+    /// each put them in order.
     pub(super) fn sorted(&self) -> &[u32] {
-        self.sorted.get_or_init(|| {
-            let mut positions = self.sorted_part.to_vec();
-            positions.extend(positions.len() as u32..self.len as u32);
-            // The sort takes sorted runs as they are: old series are merged, not sorted again.
-            let (_, new) = positions.split_at_mut(self.sorted_part.len());
-            new.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
-            positions.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
-            positions.into()
-        })
+        if let Some(sorted) = self.sorted.get() {
+            return sorted;
+        }
+        let mut positions = self.sorted_part.to_vec();
+        positions.extend(positions.len() as u32..self.len as u32);
+        // The sort takes sorted runs as they are: old series are merged, not sorted again.
+        let (_, new) = positions.split_at_mut(self.sorted_part.len());
+        new.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
+        positions.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
+        let sorted: &Arc<[u32]> = sync::set_once(&self.sorted, positions.into());
+        sorted
     }
 
     /// Where a series is; `labels` are sorted by key.

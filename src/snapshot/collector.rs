@@ -11,15 +11,12 @@ use super::histogram::HistogramTotals;
 use super::{Moment, Snapshot};
 use crate::metric::Gauge;
 use crate::series::{Handle, Series, Table};
-use crate::store::{Accumulator, Scalar, Shard, Store};
+use crate::store::{Accumulator, Scalar, Shard, Store, recording_since};
 use crate::sync::Arc;
-use std::sync::OnceLock;
 
-/// Snapshots kept for their buffers: the published one, one that a reader holds, one that a delta is
-/// taken against, and one to write to.
-const RECYCLED: usize = 4;
-
-static FIRST_USE: OnceLock<Moment> = OnceLock::new();
+/// Snapshots kept for their buffers: the published one, one to write to, those that exporters have
+/// acknowledged, have in work or have waiting, of which most are the same, and a few that readers hold.
+const RECYCLED: usize = 8;
 
 pub(crate) struct Collector {
     store: Arc<Store>,
@@ -37,7 +34,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        FIRST_USE.get_or_init(Moment::now);
+        recording_since();
         Self {
             store,
             catalog: std::sync::Arc::default(),
@@ -54,16 +51,22 @@ impl Collector {
 
     /// Reads everything that `table` has registered. Callers hold the lock that this collector is
     /// in, which orders collections.
-    pub(crate) fn collect(&mut self, table: &Table) -> Arc<Snapshot> {
-        // The time comes first: what happened before it is in the snapshot.
+    ///
+    /// `clock` is read first: what happened before is in the snapshot.
+    pub(crate) fn collect(
+        &mut self,
+        table: &Table,
+        clock: impl FnOnce() -> Moment,
+    ) -> Arc<Snapshot> {
         self.sequence += 1;
-        let taken = Moment::now();
+        let taken = clock();
         table.take_new(&mut self.new);
         self.add_new_series();
 
         let mut snapshot = self.free_snapshot(taken);
         let buffer = Arc::get_mut(&mut snapshot).expect("free_snapshot returns what nobody holds");
         buffer.taken = taken;
+        buffer.since = Moment::of_first_record();
         buffer.sequence = self.sequence;
         buffer.catalog = self.catalog.clone();
         buffer.values.clear();
@@ -129,7 +132,7 @@ impl Collector {
             buckets: Vec::new(),
             taken,
             sequence: self.sequence,
-            since: *FIRST_USE.get_or_init(Moment::now),
+            since: Moment::of_first_record(),
         })
     }
 

@@ -6,20 +6,31 @@ use super::histogram::HistogramTotals;
 use crate::buckets::Layout;
 use crate::series::Kind;
 
-/// `later` minus `earlier`. Counts are subtracted wrapping, as they were added.
-pub(super) fn between(earlier: &Snapshot, later: &Snapshot) -> Snapshot {
+/// `later` minus `earlier`, in the buffers given. Counts are subtracted wrapping, as they were added.
+pub(super) fn between(earlier: &Snapshot, later: &Snapshot, buffers: Option<Snapshot>) -> Snapshot {
+    let (mut values, mut histograms, mut buckets) = buffers
+        .map(|buffers| (buffers.values, buffers.histograms, buffers.buckets))
+        .unwrap_or_default();
+    values.clear();
+    histograms.clear();
+    buckets.clear();
+    values.reserve(later.values.len());
+    histograms.reserve(later.histograms.len());
+    buckets.reserve(later.buckets.len());
+    // Counts begin again in a forked child.
+    let is_same_process = earlier.since.at == later.since.at;
     let mut delta = Snapshot {
         catalog: later.catalog.clone(),
-        values: Vec::with_capacity(later.values.len()),
-        histograms: Vec::with_capacity(later.histograms.len()),
-        buckets: Vec::with_capacity(later.buckets.len()),
+        values,
+        histograms,
+        buckets,
         taken: later.taken,
-        since: earlier.taken,
+        since: if is_same_process { earlier.taken } else { later.since },
         sequence: later.sequence,
     };
     // An "earlier" snapshot of the same registry that is not earlier has seen all there is.
     let nothing_new = earlier.sequence >= later.sequence;
-    let in_common = later.catalog.in_common(&earlier.catalog);
+    let in_common = if is_same_process { later.catalog.in_common(&earlier.catalog) } else { 0 };
     for (at, &value) in later.values.iter().enumerate() {
         let before = (at < in_common).then_some(if nothing_new { later } else { earlier });
         let value = match later.catalog.get(at).kind() {

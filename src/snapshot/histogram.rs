@@ -127,10 +127,17 @@ impl<'a> HistogramSnapshot<'a> {
         let digits = self.digits;
         let mut hdr = hdrhistogram::Histogram::new_with_bounds(1, u64::MAX, digits)
             .expect("1 to u64::MAX and 0 to 3 digits are valid");
+        self.add_to(&mut hdr);
+        hdr
+    }
+
+    /// Adds the distribution to `hdr`, which has as many significant digits; values beyond its range
+    /// count as the largest that it can hold.
+    pub(crate) fn add_to(&self, hdr: &mut hdrhistogram::Histogram<u64>) {
         // To `hdrhistogram` a value that occurs 0 times is an extreme all the same.
         let mut record = |value, count| {
             if count != 0 {
-                hdr.record_n(value, count).expect("the range is all of u64");
+                hdr.saturating_record_n(value, count);
             }
         };
         for bucket in self.buckets() {
@@ -140,7 +147,6 @@ impl<'a> HistogramSnapshot<'a> {
             record(self.totals.max, holds_max);
             record(bucket.low.max(self.totals.min).min(bucket.high), bucket.count - holds_max);
         }
-        hdr
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) use collector::Collector;
 
 use crate::metric::UNSET_GAUGE;
 use crate::series::{Descriptor, Kind};
+use crate::store::recording_since;
 use catalog::Catalog;
 use histogram::HistogramTotals;
 use std::sync::Arc;
@@ -45,14 +46,19 @@ pub struct Snapshot {
 
 /// A moment on both clocks.
 #[derive(Clone, Copy, Debug)]
-struct Moment {
-    time: SystemTime,
-    at: Instant,
+pub(crate) struct Moment {
+    pub(crate) time: SystemTime,
+    pub(crate) at: Instant,
 }
 
 impl Moment {
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self { time: SystemTime::now(), at: Instant::now() }
+    }
+
+    fn of_first_record() -> Self {
+        let (time, at) = recording_since();
+        Self { time, at }
     }
 }
 
@@ -125,8 +131,8 @@ impl Snapshot {
         self.taken.at
     }
 
-    /// When its counts began: when the process first used quipu, or for a
-    /// [`delta`](Self::delta) when the earlier snapshot was taken.
+    /// When its counts began: when the process first used quipu, or was forked after that, or for
+    /// a [`delta`](Self::delta) when the earlier snapshot was taken.
     pub fn since(&self) -> SystemTime {
         self.since.time
     }
@@ -140,12 +146,23 @@ impl Snapshot {
     ///
     /// Counters, up-down counters and histograms are what was added in between; a gauge is its
     /// reading of now. The `min` and `max` of a histogram are exact if they are new extremes, and
-    /// otherwise as precise as its buckets. A series that `earlier` does not have is there in whole;
-    /// an `earlier` that is not earlier leaves nothing.
+    /// otherwise as precise as its buckets. A series that `earlier` does not have is there in whole,
+    /// and so is everything if `earlier` is of the process that this one was forked from; an
+    /// `earlier` that is not earlier leaves nothing.
     ///
     /// Cost: one pass over both, and one allocation for each kind of data.
     pub fn delta(&self, earlier: &Snapshot) -> Snapshot {
-        delta::between(earlier, self)
+        delta::between(earlier, self, None)
+    }
+
+    /// The same, into the buffers of a snapshot that is not needed any more.
+    pub(crate) fn delta_into(&self, earlier: &Snapshot, buffers: Option<Snapshot>) -> Snapshot {
+        delta::between(earlier, self, buffers)
+    }
+
+    /// Whether it is of this process, and not of the one that this one was forked from.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.since.at == recording_since().1
     }
 
     /// The time that its counts were made in, by the monotonic clock: since the process first used

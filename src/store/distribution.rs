@@ -177,6 +177,7 @@ impl<const DIGITS: u8> Cells<'_, DIGITS> {
         if min > max {
             return;
         }
+        into.counts.resize(Self::LAYOUT.len().max(into.counts.len()), 0);
         into.min = into.min.min(min);
         into.max = into.max.max(max);
         let first = Self::LAYOUT.index(min);
@@ -227,9 +228,8 @@ impl Accumulator {
         Self { layout: Layout::new(1), counts: Vec::new(), sum: 0, min: u64::MAX, max: 0 }
     }
 
-    /// Makes room for a histogram of this layout.
+    /// Begins with a histogram of this layout. Room is made when it turns out to hold something.
     pub(crate) fn begin(&mut self, layout: Layout) {
-        self.counts.resize(layout.len().max(self.counts.len()), 0);
         (self.layout, self.sum, self.min, self.max) = (layout, 0, u64::MAX, 0);
     }
 

@@ -63,6 +63,15 @@ impl Leases {
         self.words[shard / 64].fetch_and(!(1 << (shard % 64)), sync::release(Edge::LeaseReturn));
     }
 
+    /// In a forked child: of all shards only `own` is leased, since no other thread is there.
+    #[cfg(all(unix, not(all(loom, test))))]
+    pub(super) fn keep_only(&self, own: usize) {
+        for (index, word) in self.words.iter().enumerate() {
+            let bit = |shard: usize| u64::from(shard / 64 == index) << (shard % 64);
+            word.store(bit(0) | bit(own), Relaxed);
+        }
+    }
+
     pub(super) fn high_water(&self) -> usize {
         self.high_water.load(Relaxed)
     }

@@ -84,6 +84,12 @@ impl Drop for ThreadLease {
     }
 }
 
+/// The shard that the calling thread has, 0 if none.
+#[cfg(all(unix, not(all(loom, test))))]
+pub(super) fn own_shard() -> usize {
+    LEASE.try_with(|lease| lease.shard.get()).unwrap_or(0)
+}
+
 impl Store {
     /// Writes to the pages of `shard`, whose lessee calls this; returns how many segments there
     /// were.

@@ -40,6 +40,7 @@ mod usage;
 mod tests;
 
 pub(crate) use distribution::{Accumulator, Distribution, Records};
+pub(crate) use fork::recording_since;
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
 pub(crate) use scalar::{Line, Scalar};

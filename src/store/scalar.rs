@@ -75,11 +75,9 @@ impl Scalar {
 pub(crate) struct Line(Slot);
 
 impl Line {
-    /// Takes a line, holding `value`.
-    pub(crate) fn new(store: &Arc<Store>, value: u64) -> Result<Self, Exhausted> {
-        let line = Self(Slot::allocate(store, Class::Single, LINE_WORDS, None)?.0);
-        line.cell().store(value);
-        Ok(line)
+    /// Takes a line, holding 0.
+    pub(crate) fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
+        Ok(Self(Slot::allocate(store, Class::Single, LINE_WORDS, None)?.0))
     }
 
     #[inline(always)]

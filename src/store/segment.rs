@@ -98,6 +98,20 @@ impl Segment {
         }
     }
 
+    /// Makes all that is handed out zero in the first `shards` shards. Allocates nothing.
+    ///
+    /// # Safety
+    ///
+    /// No other thread uses the segment.
+    #[cfg(all(unix, not(all(loom, test))))]
+    pub(super) unsafe fn clear_all(&self, shards: usize) {
+        let used = self.used.load(Relaxed);
+        for shard in 0..shards.min(self.shards) {
+            // SAFETY: the caller says that nobody else uses these words.
+            unsafe { self.clear_in_shard(shard, 0, used) };
+        }
+    }
+
     /// Makes the `words` words at `slot` zero in the first `shards` shards, committing no page that
     /// was not committed before, and giving whole pages back.
     ///
@@ -107,14 +121,23 @@ impl Segment {
     pub(super) unsafe fn clear(&self, slot: NonNull<Word>, words: usize, shards: usize) {
         let in_shard_0 = (slot.addr().get() - self.base_address()) / size_of::<Word>();
         for shard in 0..shards.min(self.shards) {
-            let first = in_shard_0 + shard * STRIDE_WORDS;
             // SAFETY: the caller says that nobody uses these words.
-            let (kept_until, kept_from) = unsafe { self.memory.give_back_pages(first, words) };
-            for word in (first..kept_until).chain(kept_from..first + words) {
-                let cell = self.cell(shard, word - (shard + 1) * STRIDE_WORDS);
-                if cell.load() != 0 {
-                    cell.store(0);
-                }
+            unsafe { self.clear_in_shard(shard, in_shard_0 - STRIDE_WORDS, words) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Nobody else uses the `words` words from `word` on in `shard`.
+    unsafe fn clear_in_shard(&self, shard: usize, word: usize, words: usize) {
+        let shard_start = (shard + 1) * STRIDE_WORDS;
+        let first = shard_start + word;
+        // SAFETY: the caller says that nobody uses these words.
+        let (kept_until, kept_from) = unsafe { self.memory.give_back_pages(first, words) };
+        for word in (first..kept_until).chain(kept_from..first + words) {
+            let cell = self.cell(shard, word - shard_start);
+            if cell.load() != 0 {
+                cell.store(0);
             }
         }
     }
