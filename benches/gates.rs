@@ -21,6 +21,8 @@
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "parts/floor.rs"]
 mod floor;
+#[path = "gates/flushing.rs"]
+mod flushing;
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "parts/numbers.rs"]
 mod numbers;
@@ -68,5 +70,6 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Vec<Verdict> {
     let mut verdicts = ratio::measure(options.slack);
     verdicts.extend(tail::measure(options.slack));
+    verdicts.extend(flushing::measure(options.slack));
     verdicts
 }

@@ -13,6 +13,7 @@
 //! relaxed load; `arc-swap` and the standard library's own types, for which locks stand in.
 #![forbid(unsafe_code)]
 
+mod delivery;
 mod distribution;
 mod growth;
 mod lease;

@@ -65,6 +65,35 @@
 //! - *Bad values.* Counters and sums wrap at 2^64. Histograms cover all of `u64`. Gauges keep NaN and
 //!   infinities. A clock that goes backwards counts as 0.
 //!
+//! # Delivering
+//!
+//! A [`Client`] publishes a snapshot at an interval and delivers it: to people ([`Console`]), as lines
+//! of JSON ([`JsonLines`]), as HdrHistogram's interval logs (`IntervalLog`, feature `interval-log`), or
+//! to an [`Exporter`] of your own. What is delivered, and where to, can come from a [`Config`].
+//!
+//! ```
+//! # std::fs::create_dir_all("target").ok();
+//! # std::fs::write("target/doc-observability.json", r#"{"observability_flush_interval": "5s"}"#)?;
+//! # let path = "target/doc-observability.json";
+//! // The program runs on if this fails: it is logged, and recording stays valid.
+//! let client = quipu::Client::builder().config_file(path).start_or_disabled();
+//!
+//! // At the end: a last snapshot, delivered everywhere within two seconds.
+//! let report = client.stop(std::time::Duration::from_secs(2));
+//! if !report.is_delivered() {
+//!     eprintln!("{report}");
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Background work
+//!
+//! A [`WorkerManager`] starts [`Worker`]s in threads of their own and stops them in reverse order,
+//! within a time that it keeps whatever they do; its [`WorkerReport`] names those that failed,
+//! panicked or did not stop, and threads that were left behind. A [`Client`] is a worker. So is
+//! `SystemCollector` (feature `system`), which sets gauges to the process's memory, CPU time, threads
+//! and open files, and with the feature `tokio` to a runtime's tasks.
+//!
 //! # Memory
 //!
 //! Eight bytes for each thread and counter; histograms commit the pages that hold values. Address
@@ -80,7 +109,7 @@
 //!
 //! Recording in a signal handler is memory-safe; on other processors than x86-64 a handler that
 //! interrupts a record of the same metric on the same thread can make that one record disappear.
-//! After `fork` the child keeps recording into its own copy of the cells; a [`Flusher`] of the parent
+//! After `fork` the child keeps recording into its own copy of the cells; a [`Client`] of the parent
 //! does nothing there.
 
 mod buckets;
@@ -93,15 +122,31 @@ mod snapshot;
 #[allow(unsafe_code)]
 mod store;
 mod sync;
+#[cfg(feature = "system")]
+mod system;
+pub mod testing;
+mod worker;
 
 #[cfg(all(loom, test))]
 #[path = "../loom-tests/mod.rs"]
 mod models;
 
-pub use client::{Delivery, ExportError, Exporter, Flusher, FlusherBuilder, FlusherReport};
-pub use export::Console;
+pub use client::{
+    CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
+    ConfigSource, Delivery, ExportError, Exporter, ExporterReport, FailureCause, Health, Liveness,
+    Provider, Report, Secret, StartError,
+};
+#[cfg(feature = "interval-log")]
+pub use export::IntervalLog;
+pub use export::{Console, JsonLines};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};
+#[cfg(feature = "system")]
+pub use system::SystemCollector;
+pub use worker::{
+    ThreadCensus, ThreadName, Worker, WorkerError, WorkerManager, WorkerReport, WorkerStartError,
+    WorkerState, WorkerStatus,
+};

@@ -2,9 +2,10 @@
 //! kind, conflicting and too many registrations. What is refused says why, and is counted.
 #![cfg(not(loom))]
 
-use quipu::{Console, Counter, Flusher, Histogram, RegisterError, Registry, Unit};
+use quipu::{Client, Console, Counter, Histogram, RegisterError, Registry, Unit};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Texts that are no name, each of which a careless program may pass on.
 fn hostile_texts() -> Vec<String> {
@@ -315,8 +316,8 @@ fn the_console_shows_nothing_that_a_terminal_would_obey() {
         }
     }
     let page = Page::default();
-    let flusher = Flusher::builder(registry).exporter(Console::to(page.clone())).start().unwrap();
-    assert_eq!(flusher.stop().failures, 0);
+    let client = Client::builder().registry(registry).exporter(Console::to(page.clone()));
+    assert!(client.start().unwrap().stop(Duration::from_secs(30)).is_delivered());
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     let obeyed = |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{feff}".contains(c));
     assert!(!text.contains(obeyed), "{text:?}");

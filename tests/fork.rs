@@ -1,5 +1,5 @@
-//! A process that forks while a flusher runs: the child records, reads and ends by itself, and the
-//! parent does not notice.
+//! A process that forks while a client runs: the child begins at zero, records, reads, delivers and
+//! ends by itself, and the parent does not notice.
 //!
 //! Each test has a process of its own, so that no other test's thread holds a lock when it forks.
 #![cfg(all(unix, not(loom)))]
@@ -8,14 +8,20 @@
 mod process;
 
 use process::{emulator, in_own_process};
-use quipu::{Delivery, ExportError, Exporter, Flusher, Registry};
+use quipu::{
+    CancelToken, Client, Delivery, ExportError, Exporter, Liveness, Registry, WorkerManager,
+    WorkerState,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// Longer than any test runs: such a flusher flushes when it is told to.
+/// Longer than any test runs: such a client flushes when it is told to.
 const NEVER: Duration = Duration::from_secs(100_000);
+
+/// Longer than any delivery takes.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Seconds until a child counts as hanging.
 const PATIENCE_S: u32 = 20;
@@ -55,37 +61,75 @@ fn in_forked_child(body: impl FnOnce()) {
 struct Additions(Sender<u64>);
 
 impl Exporter for Additions {
+    fn name(&self) -> &str {
+        "additions"
+    }
+
     fn export(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError> {
         self.0.send(delivery.delta().counter("c", &[]).unwrap_or(0))?;
         Ok(())
     }
 }
 
-fn flusher_of(registry: &Arc<Registry>, interval: Duration) -> (Flusher, Receiver<u64>) {
+fn client_of(registry: &Arc<Registry>, interval: Duration) -> (Client, Receiver<u64>) {
     let (sender, additions) = channel();
-    let flusher = Flusher::builder(registry.clone()).interval(interval);
-    (flusher.exporter(Additions(sender)).start().unwrap(), additions)
+    let client = Client::builder().registry(registry.clone()).flush_interval(interval);
+    (client.exporter(Additions(sender)).start().unwrap(), additions)
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
-fn a_child_records_on_and_leaves_the_parent_alone() {
-    in_own_forking_process("a_child_records_on_and_leaves_the_parent_alone", || {
+fn a_child_begins_at_zero_and_leaves_the_parent_alone() {
+    in_own_forking_process("a_child_begins_at_zero_and_leaves_the_parent_alone", || {
         let registry = Arc::new(Registry::new());
         let counter = registry.counter("c").register().unwrap();
-        let gauge = registry.gauge("g").register().unwrap();
+        let active = registry.up_down_counter("u").register().unwrap();
+        let (gauge, unset) = (registry.gauge("g").register(), registry.gauge("unset").register());
+        let (gauge, unset) = (gauge.unwrap(), unset.unwrap());
         let histogram = registry.histogram("h").register().unwrap();
+        let shared = registry.histogram("shared").shared().register().unwrap();
         counter.add(5);
+        active.add(-3);
+        gauge.set(1.5);
         histogram.record(100);
-        let (flusher, additions) = flusher_of(&registry, NEVER);
-        flusher.flush();
-        assert_eq!(additions.try_recv(), Ok(5));
+        shared.record(100);
+        // Other threads' shards hold something as well, and are leased.
+        let (end, ended) = channel::<()>();
+        let other = {
+            let (counter, histogram) = (counter.clone(), histogram.clone());
+            let (done, is_done) = channel();
+            let other = std::thread::spawn(move || {
+                counter.add(20);
+                histogram.record(1 << 40);
+                done.send(()).unwrap();
+                let _ = ended.recv();
+            });
+            is_done.recv().unwrap();
+            other
+        };
+        let (client, additions) = client_of(&registry, NEVER);
+        client.flush(PATIENCE);
+        assert_eq!(additions.try_recv(), Ok(25));
+        let of_the_parent = registry.snapshot();
 
         for _ in 0..3 {
+            let before = std::time::Instant::now();
             in_forked_child(|| {
+                assert!(registry.latest().is_none(), "a snapshot of the parent");
+                let snapshot = registry.snapshot();
+                assert_eq!(snapshot.counter("c", &[]), Some(0));
+                assert_eq!(snapshot.up_down_counter("u", &[]), Some(0));
+                assert_eq!(snapshot.gauge("g", &[]), None);
+                assert_eq!(snapshot.histogram("h", &[]).unwrap().count(), 0);
+                assert_eq!(snapshot.histogram("shared", &[]).unwrap().count(), 0);
+                assert!(snapshot.interval() <= before.elapsed());
+                assert_eq!(quipu::store_usage().shards_leased, 1);
+
                 counter.add(2);
-                gauge.set(0.5);
+                active.increment();
+                unset.set(0.5);
                 histogram.record_n(200, 3);
+                shared.record(7);
                 std::thread::spawn({
                     let counter = counter.clone();
                     move || counter.add(10)
@@ -93,62 +137,86 @@ fn a_child_records_on_and_leaves_the_parent_alone() {
                 .join()
                 .unwrap();
                 let snapshot = registry.snapshot();
-                assert_eq!(snapshot.counter("c", &[]), Some(17));
-                assert_eq!(snapshot.gauge("g", &[]), Some(0.5));
-                assert_eq!(snapshot.histogram("h", &[]).unwrap().sum(), 700);
+                assert_eq!(snapshot.counter("c", &[]), Some(12));
+                assert_eq!(snapshot.up_down_counter("u", &[]), Some(1));
+                assert_eq!(snapshot.gauge("unset", &[]), Some(0.5));
+                let recorded = snapshot.histogram("h", &[]).unwrap();
+                assert_eq!((recorded.count(), recorded.sum(), recorded.max()), (3, 600, Some(200)));
+                assert_eq!(snapshot.histogram("shared", &[]).unwrap().sum(), 7);
+                // The parent's counts are not taken from the child's.
+                let delta = snapshot.delta(&of_the_parent);
+                assert_eq!(delta.counter("c", &[]), Some(12));
+                assert_eq!(delta.since(), snapshot.since());
                 registry.counter("of_the_child").register().unwrap().increment();
                 assert_eq!(registry.snapshot().counter("of_the_child", &[]), Some(1));
-                // The flusher's thread stayed with the parent, and so do its deliveries.
-                flusher.flush();
-                flusher.stop();
-                drop(flusher_of(&registry, NEVER));
+
+                // The client's threads stayed with the parent, and so do its deliveries.
+                assert_eq!(client.flush(PATIENCE).flushes, 0);
+                assert_eq!(client.stop(PATIENCE).flushes, 0);
+                assert_eq!(client.health().liveness, Liveness::Dead);
+                client.capture_error(&std::fmt::Error, &[]);
                 assert!(additions.try_recv().is_err());
             });
         }
 
         counter.add(1);
+        drop(end);
+        other.join().unwrap();
         let snapshot = registry.snapshot();
-        assert_eq!(snapshot.counter("c", &[]), Some(6));
-        assert_eq!(snapshot.gauge("g", &[]), None);
-        assert_eq!(snapshot.histogram("h", &[]).unwrap().count(), 1);
+        assert_eq!(snapshot.counter("c", &[]), Some(26));
+        assert_eq!(snapshot.gauge("g", &[]), Some(1.5));
+        assert_eq!(snapshot.histogram("h", &[]).unwrap().count(), 2);
         assert!(snapshot.counter("of_the_child", &[]).is_none());
-        flusher.stop();
+        assert!(client.stop(PATIENCE).is_delivered());
         assert_eq!(additions.iter().collect::<Vec<_>>(), [1]);
     });
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
-fn a_child_that_owns_the_flusher_drops_it_without_waiting() {
-    in_own_forking_process("a_child_that_owns_the_flusher_drops_it_without_waiting", || {
+fn a_child_that_owns_the_client_drops_it_without_waiting() {
+    in_own_forking_process("a_child_that_owns_the_client_drops_it_without_waiting", || {
         let registry = Arc::new(Registry::new());
         let counter = registry.counter("c").register().unwrap();
-        let (flusher, additions) = flusher_of(&registry, NEVER);
-        let flusher = std::cell::Cell::new(Some(flusher));
-        in_forked_child(|| drop(flusher.take()));
+        let (client, additions) = client_of(&registry, NEVER);
+        let client = std::cell::Cell::new(Some(client));
+        in_forked_child(|| drop(client.take()));
         counter.add(3);
-        drop(flusher.take());
+        drop(client.take());
         assert_eq!(additions.iter().sum::<u64>(), 3);
     });
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
-fn a_child_starts_a_flusher_of_its_own() {
-    in_own_forking_process("a_child_starts_a_flusher_of_its_own", || {
+fn a_client_of_the_child_delivers_the_childs_records_alone() {
+    in_own_forking_process("a_client_of_the_child_delivers_the_childs_records_alone", || {
         let registry = Arc::new(Registry::new());
         let counter = registry.counter("c").register().unwrap();
-        let (flusher, _additions) = flusher_of(&registry, NEVER);
+        let (client, of_the_parent) = client_of(&registry, NEVER);
+        counter.add(1_000);
         in_forked_child(|| {
-            let (own, additions) = flusher_of(&registry, NEVER);
+            counter.add(3);
+            let (own, additions) = client_of(&registry, NEVER);
             counter.add(4);
-            own.flush();
-            assert_eq!(registry.latest().unwrap().counter("c", &[]), Some(4));
-            assert_eq!(own.stop().flushes, 2);
-            assert_eq!(additions.recv(), Ok(4));
+            assert!(own.flush(PATIENCE).is_delivered());
+            assert_eq!(registry.latest().unwrap().counter("c", &[]), Some(7));
+            assert_eq!(additions.recv(), Ok(7));
+            // And so on for a child of the child.
+            in_forked_child(|| {
+                counter.add(1);
+                assert!(registry.latest().is_none());
+                let (own, additions) = client_of(&registry, NEVER);
+                assert!(own.stop(PATIENCE).is_delivered());
+                assert_eq!(additions.iter().collect::<Vec<_>>(), [1]);
+            });
+            counter.add(2);
+            assert_eq!(own.stop(PATIENCE).flushes, 2);
+            assert_eq!(additions.recv(), Ok(2));
         });
-        flusher.flush();
-        assert_eq!(registry.latest().unwrap().counter("c", &[]), Some(0));
+        client.flush(PATIENCE);
+        assert_eq!(of_the_parent.recv(), Ok(1_000));
+        assert_eq!(registry.latest().unwrap().counter("c", &[]), Some(1_000));
     });
 }
 
@@ -162,8 +230,7 @@ fn a_child_born_during_a_flush_reads_and_registers() {
         for index in 0..30_000 {
             registry.counter("many").label("index", &index.to_string()).register().unwrap();
         }
-        let flusher = Flusher::builder(registry.clone()).interval(Duration::from_millis(1));
-        let flusher = flusher.start().unwrap();
+        let (client, _additions) = client_of(&registry, Duration::from_millis(1));
         for _ in 0..50 {
             in_forked_child(|| {
                 counter.increment();
@@ -172,35 +239,71 @@ fn a_child_born_during_a_flush_reads_and_registers() {
                 assert_eq!(registry.snapshot().counter("of_the_child", &[]), Some(1));
             });
         }
-        flusher.stop();
+        client.stop(PATIENCE);
     });
 }
 
-/// Forks while other threads give the flusher orders, one of which may hold the lock on them.
+/// Forks while other threads give the client orders, one of which may hold a lock.
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
-fn a_child_born_while_others_flush_drops_the_flusher() {
-    in_own_forking_process("a_child_born_while_others_flush_drops_the_flusher", || {
+fn a_child_born_while_others_flush_drops_the_client() {
+    in_own_forking_process("a_child_born_while_others_flush_drops_the_client", || {
         let registry = Arc::new(Registry::new());
-        let flusher = Flusher::builder(registry.clone()).interval(NEVER).start().unwrap();
-        let flusher = Arc::new(flusher);
+        let (client, _additions) = client_of(&registry, NEVER);
         let (stop, stopped) = channel::<()>();
         let others = {
-            let flusher = flusher.clone();
+            let client = client.clone();
             std::thread::spawn(move || {
                 while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-                    flusher.flush();
+                    client.flush(PATIENCE);
                 }
             })
         };
         for _ in 0..300 {
             in_forked_child(|| {
-                flusher.flush();
-                flusher.stop();
+                client.flush(PATIENCE);
+                client.health();
+                client.stop(PATIENCE);
+                drop(client_of(&registry, NEVER));
             });
         }
         drop(stop);
         others.join().unwrap();
-        assert!(flusher.stop().flushes > 1);
+        assert!(client.stop(PATIENCE).flushes > 1);
+    });
+}
+
+/// Forks while other threads use the manager's token, one of which may hold its lock.
+#[test]
+#[cfg_attr(miri, ignore = "starts processes")]
+fn a_child_that_owns_a_manager_drops_it_without_waiting() {
+    in_own_forking_process("a_child_that_owns_a_manager_drops_it_without_waiting", || {
+        // Forks are held up from the first registry on.
+        let _registry = Registry::new();
+        let mut manager = WorkerManager::new();
+        let (ending, ends) = channel();
+        manager.register_fn("busy", move |cancel| {
+            while !cancel.is_cancelled() {
+                drop(cancel.child());
+                cancel.wait_timeout(Duration::ZERO);
+            }
+            Ok(ending.send(())?)
+        });
+        manager.start_all().unwrap();
+        let manager = std::cell::Cell::new(Some(manager));
+        for _ in 0..100 {
+            in_forked_child(|| {
+                let mut manager = manager.take().unwrap();
+                assert!(manager.stop_all(NEVER).workers.is_empty());
+                let token: CancelToken = manager.cancel_token();
+                drop(manager);
+                token.cancel();
+                assert!(token.child().is_cancelled());
+            });
+        }
+        assert!(ends.try_recv().is_err());
+        let report = manager.take().unwrap().stop_all(NEVER);
+        assert_eq!(report.workers[0].state, WorkerState::Stopped);
+        assert_eq!(ends.try_recv(), Ok(()));
     });
 }

@@ -5,9 +5,10 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use quipu::{Console, Flusher, Registry};
+use quipu::{Client, Console, Registry};
 use quipu_fuzz::{Screen, is_identifier, is_label_value, is_plain};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -53,9 +54,13 @@ fuzz_target!(|input: Input| {
     let snapshot = registry.snapshot();
     assert_eq!((snapshot.len(), snapshot.counter(&name, &labels)), (1, Some(2)));
 
+    // Such a name is the client's own, which the console leaves out.
+    if name.starts_with("quipu.") {
+        return;
+    }
     let screen = Screen::default();
-    let flusher = Flusher::builder(registry).exporter(Console::to(screen.clone())).start().unwrap();
-    assert_eq!(flusher.stop().failures, 0);
+    let client = Client::builder().registry(registry).exporter(Console::to(screen.clone()));
+    assert!(client.start().unwrap().stop(Duration::from_secs(30)).is_delivered());
     let lines = screen.lines();
     assert!(lines.len() == 4 && lines.iter().all(|line| is_plain(line)), "{lines:?}");
 });

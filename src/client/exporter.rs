@@ -1,51 +1,117 @@
 //! Where snapshots go.
 #![forbid(unsafe_code)]
 
+use super::capture::CapturedError;
+use super::failure::ExportError;
+use crate::metric::Counter;
 use crate::snapshot::Snapshot;
-use std::borrow::Cow;
-
-/// Why a delivery failed.
-pub type ExportError = Box<dyn std::error::Error + Send + Sync>;
+use crate::sync;
+use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A destination for snapshots.
 ///
+/// Each exporter of a [`Client`](crate::Client) has a thread of its own: it may block, fail and panic
+/// without an effect on anybody else. What it is given are totals since the process began, and the
+/// difference to the last delivery that it acknowledged: it chooses which of the two it sends.
+///
 /// ```
 /// use quipu::{Delivery, ExportError, Exporter};
+/// use std::io::Write;
+/// use std::net::TcpStream;
 ///
-/// /// Sends the number of requests since the last success.
-/// struct Requests(std::sync::mpsc::Sender<u64>);
+/// /// Tells a server how many requests came since the last success.
+/// struct Requests {
+///     server: String,
+/// }
 ///
 /// impl Exporter for Requests {
+///     fn name(&self) -> &str {
+///         "requests"
+///     }
+///
 ///     fn export(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError> {
-///         let delta = delivery.delta();
-///         self.0.send(delta.counter("http.requests", &[]).unwrap_or(0))?;
+///         let since_the_last_success = delivery.delta().counter("http.requests", &[]);
+///         let line = format!("{}\n", since_the_last_success.unwrap_or(0));
+///
+///         let mut stream = TcpStream::connect(&self.server)?;
+///         stream.set_write_timeout(Some(delivery.time_left()))?;
+///         stream.write_all(line.as_bytes())?;
+///         delivery.count_bytes(line.len());
 ///         Ok(())
 ///     }
 /// }
 /// ```
 pub trait Exporter: Send {
+    /// What reports, log lines and the pipeline's own metrics call it: short, lower case.
+    fn name(&self) -> &str;
+
     /// Delivers a snapshot.
     ///
-    /// `Ok` acknowledges it: the next delta is taken against it. An error, or a panic, is counted,
-    /// and what was not delivered is part of the next delta.
+    /// `Ok` acknowledges it: the next delta is taken against it. After an error, or a panic, the
+    /// pipeline waits and tries again with the newest snapshot; the delta then holds what was not
+    /// delivered. An attempt should end before [`Delivery::time_left`] is over; one that does not is
+    /// counted and reported, and what it returns in the end is still believed.
     ///
     /// # Errors
     ///
-    /// Whatever kept the destination from taking the snapshot.
+    /// Whatever kept the destination from taking the snapshot. Any error converts by `?`;
+    /// [`ExportError::new`] states a cause, and [`ExportError::retry_after`] when to try again.
     fn export(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError>;
+
+    /// Whether [`export_errors`](Self::export_errors) does something. Asked once, at the start.
+    fn takes_errors(&self) -> bool {
+        false
+    }
+
+    /// Delivers captured errors, oldest first, soon after they were captured.
+    ///
+    /// `Ok` acknowledges them. After a failure they come again, unless its cause is
+    /// [`Rejected`](crate::FailureCause::Rejected): what was refused is dropped, and counted.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the destination from taking them.
+    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
+        let _ = errors;
+        Ok(())
+    }
+}
+
+impl<E: Exporter + ?Sized> Exporter for Box<E> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn export(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError> {
+        (**self).export(delivery)
+    }
+
+    fn takes_errors(&self) -> bool {
+        (**self).takes_errors()
+    }
+
+    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
+        (**self).export_errors(errors)
+    }
 }
 
 /// What an [`Exporter`] is to deliver.
-#[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
-    pub(super) snapshot: &'a Snapshot,
+    pub(super) snapshot: &'a sync::Arc<Snapshot>,
     pub(super) acknowledged: Option<&'a Snapshot>,
     pub(super) is_last: bool,
+    pub(super) deadline: Instant,
+    pub(super) bytes: &'a Counter,
+    /// Computed when it is asked for, into the buffers of an earlier one.
+    pub(super) delta: OnceCell<Snapshot>,
+    pub(super) buffers: Cell<Option<Snapshot>>,
 }
 
 impl<'a> Delivery<'a> {
-    /// The newest totals.
-    pub fn snapshot(&self) -> &'a Snapshot {
+    /// The newest totals, cumulative since the process began to record. May be kept.
+    pub fn snapshot(&self) -> &'a sync::Arc<Snapshot> {
         self.snapshot
     }
 
@@ -55,15 +121,46 @@ impl<'a> Delivery<'a> {
     }
 
     /// What was recorded since the last acknowledged snapshot, or since the process began.
-    pub fn delta(&self) -> Cow<'a, Snapshot> {
+    ///
+    /// The first call computes it, in one pass over all series.
+    pub fn delta(&self) -> &Snapshot {
         match self.acknowledged {
-            Some(acknowledged) => Cow::Owned(self.snapshot.delta(acknowledged)),
-            None => Cow::Borrowed(self.snapshot),
+            Some(acknowledged) => self
+                .delta
+                .get_or_init(|| self.snapshot.delta_into(acknowledged, self.buffers.take())),
+            None => self.snapshot,
         }
     }
 
-    /// Whether no delivery follows, because the flusher stops.
+    /// Whether no delivery follows, because the client stops. If this one fails, another attempt may
+    /// be made before the stop's timeout is over.
     pub fn is_last(&self) -> bool {
         self.is_last
+    }
+
+    /// How long the attempt may still take, for timeouts of sockets; never zero, since to a socket
+    /// that would mean no timeout.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    /// Counts bytes of snapshots that were sent, in `quipu.export.bytes`.
+    pub fn count_bytes(&self, bytes: usize) {
+        self.bytes.add(bytes as u64);
+    }
+
+    /// What is left of it that can be used again.
+    pub(super) fn into_buffers(self) -> Option<Snapshot> {
+        self.delta.into_inner().or(self.buffers.into_inner())
+    }
+}
+
+impl std::fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("sequence", &self.snapshot.sequence())
+            .field("acknowledged", &self.acknowledged.map(Snapshot::sequence))
+            .field("is_last", &self.is_last)
+            .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,11 @@ const VARIABLE: &str = "QUIPU_TEST_IN_OWN_PROCESS";
 /// `test` is the path of the calling test, which the child runs again, alone. Panics unless the
 /// child has run the body and ended with code 0.
 pub fn in_own_process(test: &str, body: impl FnOnce()) -> String {
+    in_own_process_with(test, &[], body)
+}
+
+/// As [`in_own_process`], with these variables set in the child's environment from its start on.
+pub fn in_own_process_with(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) -> String {
     let started = format!("{test} has its own process");
     if std::env::var_os(VARIABLE).is_some() {
         end_if_it_hangs();
@@ -26,6 +31,7 @@ pub fn in_own_process(test: &str, body: impl FnOnce()) -> String {
         .args(&arguments[1..])
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(VARIABLE, "1")
+        .envs(variables.iter().copied())
         .output()
         .expect("a test can be started again");
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();

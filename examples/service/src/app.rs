@@ -1,36 +1,42 @@
 //! The service from its start to its end.
 
 use crate::corpus::Corpus;
-use crate::ingest::{self, Shelf};
+use crate::ingest::{Indexer, Shelf};
 use crate::load::{CLIENTS, Load, Tally};
 use crate::metrics::{IN_FLIGHT, IngestMetrics, Metrics};
 use crate::options::Options;
 use crate::routes::{Service, router};
 use crate::signals::end_asked_for;
+use crate::telemetry::{Plan, Telemetry};
 use crate::totals::{Counted, grouped, requests};
 use axum::serve::ListenerExt;
+use quipu::{SystemCollector, ThreadCensus, WorkerManager, WorkerState};
 use std::error::Error;
 use std::future::{IntoFuture, pending};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-const TABLE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long requests in flight may take at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the workers may take after that, the last delivery included.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long threads may take to end that have nothing left to do.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a shell reports for a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Runs the service until it is asked to end. Returns whether its counts agree with its clients'.
-pub fn run(options: &Options) -> Outcome<bool> {
+pub fn run(options: &Options, plan: Plan) -> Outcome<bool> {
+    let threads_before = ThreadCensus::take();
     let metrics = Metrics::register()?;
     let ingest_metrics = IngestMetrics::register()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -40,8 +46,8 @@ pub fn run(options: &Options) -> Outcome<bool> {
             quipu::register_thread();
         })
         .build()?;
-    runtime.block_on(async {
-        let running = Running::start(options, metrics, ingest_metrics).await?;
+    let outcome = runtime.block_on(async {
+        let running = Running::start(options, plan, metrics, ingest_metrics).await?;
         let time_is_up = async {
             running.announce(options)?;
             match options.run_for {
@@ -64,7 +70,25 @@ pub fn run(options: &Options) -> Outcome<bool> {
             }
             outcome = running.end() => outcome,
         }
-    })
+    });
+    runtime.shutdown_timeout(END_TIMEOUT);
+    if let Some(before) = threads_before {
+        report_left_threads(&before);
+    }
+    outcome
+}
+
+/// Logs which threads are there that were not before.
+fn report_left_threads(before: &ThreadCensus) {
+    let end = Instant::now() + END_TIMEOUT;
+    let left = || ThreadCensus::take().map_or_else(Vec::new, |now| now.started_since(before));
+    // The system lists a thread for a moment after it was joined.
+    while !left().is_empty() && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    for thread in left() {
+        log::warn!("left running: the thread {thread}");
+    }
 }
 
 /// The parts of a service that serves.
@@ -74,14 +98,15 @@ struct Running {
     /// Dropped to end the server.
     serving: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
-    worker: JoinHandle<()>,
-    flusher: quipu::Flusher,
+    workers: WorkerManager,
+    telemetry: Telemetry,
     load: Option<Load>,
 }
 
 impl Running {
     async fn start(
         options: &Options,
+        plan: Plan,
         metrics: Metrics,
         ingest_metrics: IngestMetrics,
     ) -> Outcome<Self> {
@@ -90,9 +115,19 @@ impl Running {
         let corpus = Corpus::of_checkout()
             .map_err(|error| format!("cannot read the checkout that this was built in: {error}"))?;
         let corpus = Arc::new(corpus);
+        let telemetry = plan.start();
+        let client = telemetry.client.clone();
         let shelf = Shelf::default();
-        let (queue, worker) = ingest::start(shelf.clone(), ingest_metrics)?;
-        let service = Service { corpus: corpus.clone(), shelf, queue, metrics: Arc::new(metrics) };
+        let (queue, indexer) = Indexer::new(shelf.clone(), ingest_metrics, Handle::current());
+        let mut workers = WorkerManager::new();
+        // The first is stopped last: the client delivers what the others have recorded.
+        workers
+            .register(client.clone())
+            .register(SystemCollector::new().tokio(Handle::current()))
+            .register(indexer);
+        workers.start_all()?;
+        let metrics = Arc::new(metrics);
+        let service = Service { corpus: corpus.clone(), shelf, queue, metrics, client };
 
         let (serving, end) = oneshot::channel::<()>();
         let listener = listener.tap_io(|connection| {
@@ -104,12 +139,8 @@ impl Running {
         });
         let server = tokio::spawn(server.into_future());
 
-        let flusher = quipu::Flusher::builder(quipu::registry())
-            .interval(TABLE_INTERVAL)
-            .exporter(quipu::Console::stdout())
-            .start()?;
         let load = options.load.then(|| Load::start(address, &corpus)).transpose()?;
-        Ok(Self { address, corpus, serving, server, worker, flusher, load })
+        Ok(Self { address, corpus, serving, server, workers, telemetry, load })
     }
 
     /// Says where the service is and what can be done with it.
@@ -129,7 +160,7 @@ impl Running {
         let mut out = io::stdout().lock();
         writeln!(out, "serving   {files} files of this checkout, and an index of {words} words")?;
         writeln!(out, "requests  {load}")?;
-        writeln!(out, "tables    every {} s", TABLE_INTERVAL.as_secs())?;
+        writeln!(out, "metrics   {}", self.telemetry.summary)?;
         writeln!(out, "try       curl http://{address}/lookup/histogram")?;
         writeln!(out, "stop      {end}")?;
         writeln!(out, "listening on http://{address}\n")?;
@@ -148,24 +179,22 @@ impl Running {
             Err(_) => false,
         };
 
-        let (worker, flusher) = (self.worker, self.flusher);
-        let report = spawn_blocking(move || {
-            // The worker ends with the last queue, which the server held.
-            if is_drained && worker.join().is_err() {
-                eprintln!("service: the worker has panicked");
+        let mut workers = self.workers;
+        let report = spawn_blocking(move || workers.stop_all(STOP_TIMEOUT)).await?;
+        for worker in report.workers {
+            match worker.state {
+                WorkerState::Ended | WorkerState::Stopped => {}
+                state => log::warn!("{}: {state}", worker.name),
             }
-            flusher.stop()
-        });
-        if let Some(failure) = report.await?.last_failure {
-            eprintln!("service: a table could not be printed: {failure}");
         }
+        log::info!("delivered: {}", self.telemetry.client.report());
         conclude(tally.as_ref(), is_drained)
     }
 }
 
 /// Says how the counts compare; returns whether they agree.
 fn conclude(tally: Option<&Tally>, is_drained: bool) -> Outcome<bool> {
-    let snapshot = quipu::registry().latest().ok_or("the flusher published no snapshot")?;
+    let snapshot = quipu::registry().snapshot();
     let counted = Counted::read(&snapshot);
     let mut out = io::stdout().lock();
     let mut agrees = true;

@@ -22,7 +22,8 @@ impl Corpus {
         Self::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?)
     }
 
-    fn below(root: &Path) -> io::Result<Self> {
+    /// The files below a folder.
+    pub fn below(root: &Path) -> io::Result<Self> {
         let mut corpus = Self { files: BTreeMap::new(), index: Index::default() };
         corpus.add_folder(root, "")?;
         for (path, location) in &corpus.files {

@@ -7,14 +7,18 @@
 use crate::failure::Failure;
 use crate::index::Index;
 use crate::metrics::IngestMetrics;
+use quipu::{CancelToken, Worker, WorkerError};
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 const QUEUE_LENGTH: usize = 4;
 const SHELF_LENGTH: usize = 64;
+/// How long the worker waits for a document before it looks whether it is to end.
+const WAIT: Duration = Duration::from_millis(100);
 
 pub struct Document {
     title: String,
@@ -66,7 +70,7 @@ impl Shelf {
     }
 }
 
-/// The way to the worker, which ends when all of its queues are gone and what waits is indexed.
+/// The way to the worker.
 #[derive(Clone)]
 pub struct Queue {
     documents: mpsc::Sender<Document>,
@@ -75,31 +79,57 @@ pub struct Queue {
 impl Queue {
     /// Hands a document to the worker.
     pub fn offer(&self, document: Document) -> Result<(), Failure> {
-        // The worker outlives the queues: what refuses a document is that there is no room for it.
+        // The worker outlives the server: what refuses a document is that there is no room for it.
         self.documents.try_send(document).map_err(|_| Failure::QueueFull)
     }
 }
 
-/// Starts the worker.
-pub fn start(shelf: Shelf, metrics: IngestMetrics) -> io::Result<(Queue, JoinHandle<()>)> {
-    let (sender, documents) = mpsc::channel(QUEUE_LENGTH);
-    let worker = std::thread::Builder::new()
-        .name("ingest".into())
-        .spawn(move || work(documents, &shelf, &metrics))?;
-    Ok((Queue { documents: sender }, worker))
+/// The worker: indexes the documents of its queues until it is told to end, or all queues are gone,
+/// and what waits is indexed.
+pub struct Indexer {
+    documents: mpsc::Receiver<Document>,
+    shelf: Shelf,
+    metrics: IngestMetrics,
+    runtime: Handle,
 }
 
-fn work(mut documents: mpsc::Receiver<Document>, shelf: &Shelf, metrics: &IngestMetrics) {
-    // The gauge is set by this thread alone, so that no older reading replaces a newer one.
-    metrics.queue_depth.set(0.0);
-    while let Some(document) = documents.blocking_recv() {
-        metrics.queue_depth.set(documents.len() as f64);
-        metrics.duration.time(|| {
-            let mut index = Index::default();
-            index.add(&document.title, &document.text);
-            shelf.put(document.title, index);
-        });
-        metrics.documents.increment();
+impl Indexer {
+    /// A worker that waits in the runtime's time, and the way to it.
+    pub fn new(shelf: Shelf, metrics: IngestMetrics, runtime: Handle) -> (Queue, Self) {
+        let (sender, documents) = mpsc::channel(QUEUE_LENGTH);
+        (Queue { documents: sender }, Self { documents, shelf, metrics, runtime })
+    }
+
+    fn next(&mut self, cancel: &CancelToken) -> Option<Document> {
+        loop {
+            let next = async { timeout(WAIT, self.documents.recv()).await };
+            match self.runtime.block_on(next) {
+                Ok(document) => return document,
+                Err(_) if cancel.is_cancelled() => return None,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Worker for Indexer {
+    fn name(&self) -> &str {
+        "ingest"
+    }
+
+    fn run(&mut self, cancel: &CancelToken) -> Result<(), WorkerError> {
+        // The gauge is set by this thread alone, so that no older reading replaces a newer one.
+        self.metrics.queue_depth.set(0.0);
+        while let Some(document) = self.next(cancel) {
+            self.metrics.queue_depth.set(self.documents.len() as f64);
+            self.metrics.duration.time(|| {
+                let mut index = Index::default();
+                index.add(&document.title, &document.text);
+                self.shelf.put(document.title, index);
+            });
+            self.metrics.documents.increment();
+        }
+        Ok(())
     }
 }
 
@@ -136,5 +166,23 @@ mod tests {
         let mut lines = String::new();
         shelf.list("word", 2, &mut lines);
         assert_eq!(lines, "1:1\n3:1\n");
+    }
+
+    #[test]
+    fn the_worker_indexes_what_waits_before_it_ends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let shelf = Shelf::default();
+        let metrics = IngestMetrics::register().unwrap();
+        let (queue, mut worker) = Indexer::new(shelf.clone(), metrics, runtime.handle().clone());
+        let document = Document { title: "late".into(), text: "word".into() };
+        queue.offer(document).unwrap();
+        let cancel = CancelToken::new();
+        cancel.cancel();
+        let runtime = std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        worker.run(&cancel).unwrap();
+        assert!(!runtime.is_finished());
+        let mut lines = String::new();
+        shelf.list("word", 1, &mut lines);
+        assert_eq!(lines, "late:1\n");
     }
 }

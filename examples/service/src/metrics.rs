@@ -154,7 +154,7 @@ impl RouteMetrics {
         let method = if usual.contains(method) { method.as_str() } else { "other" };
         match requests(self.route, method, status.as_str()) {
             Ok(counter) => counter.increment(),
-            Err(error) => eprintln!("service: a request is not counted: {error}"),
+            Err(error) => log::warn!("a request is not counted: {error}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub const HELP: &str = "\
@@ -9,16 +10,19 @@ Serves the files of this checkout over HTTP on loopback, measured with quipu.
 Usage: cargo run --release -p service -- [OPTIONS]
 
 Options:
+  --config FILE   where the metrics go, as JSON; variables such as OBSERVABILITY_PROVIDER win over
+                  it [default: a table every 5 seconds]
   --listen ADDR   address and port to listen on, loopback only [default: 127.0.0.1:0,
                   which lets the system choose the port]
   --seconds N     stop after N seconds [default: run until Ctrl-C]
   --no-load       send no requests of its own
   --help          print this text
 
-It prints its metrics every 5 seconds. Ctrl-C or SIGTERM ends it: it answers what it has begun to
-answer, prints the last table, and compares the requests that it counted with those that its own
-clients counted. It exits with 0 if they agree, with 1 if not or if it could not run, with 2 if the
-options are wrong. A second Ctrl-C ends it at once.
+Ctrl-C or SIGTERM ends it: it answers what it has begun to answer, stops its workers, delivers its
+metrics a last time, and compares the requests that it counted with those that its own clients
+counted. It exits with 0 if they agree, with 1 if not or if it could not run, with 2 if the options
+are wrong. A second Ctrl-C ends it at once. What goes wrong meanwhile is logged to the standard
+error; RUST_LOG says how much.
 ";
 
 #[derive(Debug, PartialEq)]
@@ -29,6 +33,8 @@ pub enum Command {
 
 #[derive(Debug, PartialEq)]
 pub struct Options {
+    /// The configuration that says where the metrics go.
+    pub config: Option<PathBuf>,
     pub listen: SocketAddr,
     /// For ever if absent.
     pub run_for: Option<Duration>,
@@ -38,7 +44,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), run_for: None, load: true }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { config: None, listen, run_for: None, load: true }
     }
 }
 
@@ -56,6 +63,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
             value.ok_or_else(|| format!("{name} needs a value, such as {name} {example}"))
         };
         match name {
+            "--config" => {
+                options.config = Some(value("examples/service/development.json")?.into());
+            }
             "--listen" => options.listen = address(&value("127.0.0.1:8080")?)?,
             "--seconds" => options.run_for = Some(seconds(&value("30")?)?),
             "--no-load" | "--help" | "-h" if inline.is_some() => {
@@ -102,13 +112,18 @@ mod tests {
     #[test]
     fn options_are_read_in_both_spellings() {
         let expected = Command::Run(Options {
+            config: Some("c.json".into()),
             listen: "127.0.0.1:81".parse().unwrap(),
             run_for: Some(Duration::from_secs(7)),
             load: false,
         });
-        let apart = parse_words("--listen 127.0.0.1:81 --seconds 7 --no-load").unwrap();
-        assert_eq!(apart, expected);
-        assert_eq!(parse_words("--no-load --seconds=7 --listen=127.0.0.1:81").unwrap(), expected);
+        let apart = parse_words("--listen 127.0.0.1:81 --seconds 7 --no-load --config c.json");
+        assert_eq!(apart, Ok(expected));
+        let inline = parse_words("--config=c.json --no-load --seconds=7 --listen=127.0.0.1:81");
+        assert_eq!(
+            inline,
+            parse_words("--listen 127.0.0.1:81 --seconds 7 --no-load --config c.json")
+        );
         assert_eq!(parse_words("").unwrap(), Command::Run(Options::default()));
         assert_eq!(parse_words("--seconds 7 --help").unwrap(), Command::Help);
     }
@@ -119,6 +134,7 @@ mod tests {
             ("--fast", "unknown option \"--fast\""),
             ("8080", "unknown option \"8080\""),
             ("--seconds", "--seconds needs a value"),
+            ("--config", "--config needs a value, such as --config examples/service/"),
             ("--seconds 0", "1 or more"),
             ("--seconds soon", "\"soon\" is not a whole number"),
             ("--listen 8080", "not an address and a port"),

@@ -14,6 +14,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use quipu::Client;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Write};
@@ -31,6 +32,7 @@ pub struct Service {
     pub shelf: Shelf,
     pub queue: Queue,
     pub metrics: Arc<Metrics>,
+    pub client: Client,
 }
 
 pub fn router(service: Service) -> Router {
@@ -48,7 +50,7 @@ pub fn router(service: Service) -> Router {
 
 /// The SHA-256 of a file, as `sha256sum` prints it.
 async fn hash(State(service): State<Service>, Path(path): Path<String>) -> Result<String, Failure> {
-    let digest = on_file(&service.corpus, &path, |bytes| Ok(Sha256::digest(bytes))).await?;
+    let digest = on_file(&service, &path, |bytes| Ok(Sha256::digest(bytes))).await?;
     let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     Ok(format!("{digits}  {path}\n"))
 }
@@ -58,7 +60,7 @@ async fn compress(
     State(service): State<Service>,
     Path(path): Path<String>,
 ) -> Result<impl IntoResponse, Failure> {
-    let compressed = on_file(&service.corpus, &path, |bytes| {
+    let compressed = on_file(&service, &path, |bytes| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes)?;
         encoder.finish()
@@ -91,13 +93,52 @@ async fn ingest(
 
 /// Does `work` on the bytes of a file, on a thread that may block.
 async fn on_file<T: Send + 'static>(
-    corpus: &Corpus,
+    service: &Service,
     path: &str,
     work: impl FnOnce(&[u8]) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Failure> {
-    let location = corpus.locate(path).ok_or(Failure::UnknownFile)?.to_owned();
+    let location = service.corpus.locate(path).ok_or(Failure::UnknownFile)?.to_owned();
     let done = spawn_blocking(move || work(&fs::read(location)?)).await;
     // A panic of the work is the handler's own.
     let result = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    result.map_err(|_| Failure::UnreadableFile)
+    result.map_err(|error| {
+        // Of all failures this one is not the client's, and who runs the service has to hear of it.
+        service.client.capture_error(&error, &[("path", &path)]);
+        Failure::UnreadableFile
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::Indexer;
+    use crate::metrics::IngestMetrics;
+    use quipu::testing::TestExporter;
+    use std::time::Duration;
+    use tokio::runtime::Handle;
+
+    #[tokio::test]
+    async fn a_file_that_is_gone_is_a_captured_error() {
+        let folder = std::env::temp_dir().join(format!("quipu-service-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("gone"), "text").unwrap();
+        let corpus = Arc::new(Corpus::below(&folder).unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+
+        let exporter = TestExporter::new();
+        let client = Client::builder().exporter(exporter.clone()).start().unwrap();
+        let shelf = Shelf::default();
+        let ingest_metrics = IngestMetrics::register().unwrap();
+        let (queue, _worker) = Indexer::new(shelf.clone(), ingest_metrics, Handle::current());
+        let metrics = Arc::new(Metrics::register().unwrap());
+        let service = Service { corpus, shelf, queue, metrics, client: client.clone() };
+
+        let bytes = |_: &[u8]| Ok(());
+        assert_eq!(on_file(&service, "unknown", bytes).await, Err(Failure::UnknownFile));
+        assert_eq!(on_file(&service, "gone", bytes).await, Err(Failure::UnreadableFile));
+        assert!(client.stop(Duration::from_secs(20)).is_delivered());
+        let errors = exporter.errors();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].context().collect::<Vec<_>>(), [("path", "gone")]);
+    }
 }

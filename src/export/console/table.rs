@@ -1,86 +1,185 @@
 //! The layout of the table.
 #![forbid(unsafe_code)]
 
-use super::text::{grouped, quantity, series, time_of_day, total};
+use super::style::Style;
+use super::text::{append, grouped, quantity, series, time_of_day, total};
 use crate::client::Delivery;
-use crate::series::Unit;
-use crate::snapshot::Value;
+use crate::series::{Descriptor, Unit};
+use crate::snapshot::{HistogramSnapshot, Snapshot, Value};
+
+/// Names of what a client measures about itself begin with it.
+const OWN: &str = "quipu.";
+
+/// A table under construction; its buffers are used again by the next one.
+pub(super) struct Table {
+    counters: Section,
+    levels: Section,
+    histograms: Section,
+}
 
 /// One kind of metric: a title for each column, and its rows.
 struct Section {
     titles: &'static [&'static str],
-    rows: Vec<Vec<String>>,
+    /// The cells of all rows, one after the other, and where each ends.
+    text: String,
+    ends: Vec<usize>,
+    widths: Vec<usize>,
 }
 
-/// Appends the table of a delivery to `text`.
-pub(super) fn encode(delivery: &Delivery<'_>, text: &mut String) {
-    let snapshot = delivery.snapshot();
-    let of_the_interval = delivery.delta();
-    let interval = if delivery.is_last() { snapshot } else { &*of_the_interval };
-    let seconds = interval.interval().as_secs_f64();
+impl Table {
+    pub(super) fn new() -> Self {
+        Self {
+            counters: Section::new(&["counter", "per second", "total"]),
+            levels: Section::new(&["gauge", "now"]),
+            histograms: Section::new(&[
+                "histogram",
+                "per second",
+                "total",
+                "p50",
+                "p90",
+                "p99",
+                "p99.9",
+                "max",
+            ]),
+        }
+    }
 
-    let mut counters = Section { titles: &["counter", "per second", "total"], rows: Vec::new() };
-    let mut levels = Section { titles: &["gauge", "now"], rows: Vec::new() };
-    let mut histograms = Section {
-        titles: &["histogram", "per second", "total", "p50", "p90", "p99", "p99.9", "max"],
-        rows: Vec::new(),
-    };
-    for ((descriptor, value), (_, changed)) in snapshot.iter().zip(interval.iter()) {
+    /// Appends the table of a delivery to `text`.
+    pub(super) fn encode(
+        &mut self,
+        delivery: &Delivery<'_>,
+        with_own: bool,
+        style: Style,
+        text: &mut String,
+    ) {
+        let snapshot: &Snapshot = delivery.snapshot();
+        let is_since_start = delivery.is_last() || delivery.acknowledged().is_none();
+        let interval = if is_since_start { snapshot } else { delivery.delta() };
+        let seconds = interval.interval().as_secs_f64();
+        for ((descriptor, value), (_, changed)) in snapshot.iter().zip(interval.iter()) {
+            if with_own || !descriptor.name().starts_with(OWN) {
+                self.add(descriptor, value, changed, seconds);
+            }
+        }
+        let mut title = String::new();
+        append(&mut title, format_args!("-- {} -- ", time_of_day(snapshot.time())));
+        title += "rates and quantiles: ";
+        title += if is_since_start { "since the start, " } else { "the last " };
+        quantity(&mut title, seconds, Unit::Seconds);
+        style.aside(text, title);
+        text.push('\n');
+        for section in [&mut self.counters, &mut self.levels, &mut self.histograms] {
+            section.encode(style, text);
+        }
+    }
+
+    fn add(&mut self, descriptor: &Descriptor, now: Value<'_>, changed: Value<'_>, seconds: f64) {
         let unit = descriptor.unit();
-        let name = series(descriptor);
-        match (value, changed) {
+        match (now, changed) {
             (Value::Counter(count), Value::Counter(grown)) => {
-                let rate = quantity(grown as f64 / seconds, unit);
-                counters.rows.push(vec![name, rate, total(count, unit)]);
+                let section = &mut self.counters;
+                section.cell(|text| series(text, descriptor));
+                section.cell(|text| rate(text, grown, seconds, unit));
+                section.cell(|text| total(text, count, unit));
             }
             (Value::UpDownCounter(sum), _) => {
-                let now =
-                    if unit == Unit::None { grouped(sum) } else { quantity(sum as f64, unit) };
-                levels.rows.push(vec![name, now]);
+                self.levels.cell(|text| series(text, descriptor));
+                self.levels.cell(|text| match unit {
+                    Unit::None => grouped(text, sum),
+                    _ => quantity(text, sum as f64, unit),
+                });
             }
-            (Value::Gauge(reading), _) => levels.rows.push(vec![name, quantity(reading, unit)]),
+            (Value::Gauge(reading), _) => {
+                self.levels.cell(|text| series(text, descriptor));
+                self.levels.cell(|text| quantity(text, reading, unit));
+            }
             (Value::Histogram(all), Value::Histogram(recent)) => {
-                let rate = quantity(recent.count() as f64 / seconds, Unit::None);
-                let mut row = vec![name, rate, grouped(all.count())];
-                let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| recent.quantile(q));
-                for value in quantiles.into_iter().chain([recent.max()]) {
-                    let shown = value.map(|value| quantity(value as f64, unit));
-                    row.push(shown.unwrap_or_else(|| "-".to_owned()));
-                }
-                histograms.rows.push(row);
+                self.histograms.cell(|text| series(text, descriptor));
+                self.add_distribution(&all, &recent, unit, seconds);
             }
             _ => {}
         }
     }
 
-    let period = if delivery.is_last() || delivery.acknowledged().is_none() {
-        format!("since the start, {}", quantity(seconds, Unit::Seconds))
+    fn add_distribution(
+        &mut self,
+        all: &HistogramSnapshot<'_>,
+        recent: &HistogramSnapshot<'_>,
+        unit: Unit,
+        seconds: f64,
+    ) {
+        let section = &mut self.histograms;
+        section.cell(|text| rate(text, recent.count(), seconds, Unit::None));
+        section.cell(|text| grouped(text, all.count()));
+        let quantiles = [0.5, 0.9, 0.99, 0.999].map(|share| recent.quantile(share));
+        for value in quantiles.into_iter().chain([recent.max()]) {
+            section.cell(|text| match value {
+                Some(value) => quantity(text, value as f64, unit),
+                None => text.push('-'),
+            });
+        }
+    }
+}
+
+/// Appends a rate, unless no time has passed.
+fn rate(text: &mut String, count: u64, seconds: f64, unit: Unit) {
+    if seconds > 0.0 {
+        quantity(text, count as f64 / seconds, unit);
     } else {
-        format!("the last {}", quantity(seconds, Unit::Seconds))
-    };
-    *text += &format!("-- {} -- rates and quantiles: {period}\n", time_of_day(snapshot.time()));
-    for section in [counters, levels, histograms] {
-        section.encode(text);
+        text.push('-');
     }
 }
 
 impl Section {
-    fn encode(&self, text: &mut String) {
-        if self.rows.is_empty() {
-            return;
-        }
-        let titles = self.titles.iter().map(|&title| title.to_owned()).collect();
-        let rows = || std::iter::once(&titles).chain(&self.rows);
-        let width =
-            |column: usize| rows().map(|row: &Vec<String>| row[column].chars().count()).max();
-        let widths: Vec<_> = (0..self.titles.len()).map(|at| width(at).unwrap_or(0)).collect();
-        for row in rows() {
-            *text += &format!("{:<1$}", row[0], widths[0]);
-            for (cell, width) in row.iter().zip(&widths).skip(1) {
-                *text += &format!("  {cell:>width$}");
+    fn new(titles: &'static [&'static str]) -> Self {
+        Self { titles, text: String::new(), ends: Vec::new(), widths: Vec::new() }
+    }
+
+    fn cell(&mut self, write: impl FnOnce(&mut String)) {
+        write(&mut self.text);
+        self.ends.push(self.text.len());
+    }
+
+    /// Appends the rows to `text`, and forgets them.
+    fn encode(&mut self, style: Style, text: &mut String) {
+        if !self.ends.is_empty() {
+            self.measure();
+            let mut titles = String::new();
+            self.row(self.titles.iter().copied(), &mut titles);
+            style.title(text, titles);
+            text.push('\n');
+            let columns = self.titles.len();
+            for row in 0..self.ends.len() / columns {
+                self.row((row * columns..(row + 1) * columns).map(|at| self.at(at)), text);
+                text.push('\n');
             }
             text.push('\n');
         }
-        text.push('\n');
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    fn at(&self, cell: usize) -> &str {
+        let start = cell.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[cell]]
+    }
+
+    fn measure(&mut self) {
+        let mut widths = std::mem::take(&mut self.widths);
+        widths.clear();
+        widths.extend(self.titles.iter().map(|title| title.len()));
+        for cell in 0..self.ends.len() {
+            let width = &mut widths[cell % self.titles.len()];
+            *width = self.at(cell).chars().count().max(*width);
+        }
+        self.widths = widths;
+    }
+
+    /// Appends a row: names to the left, numbers to the right.
+    fn row<'a>(&self, mut cells: impl Iterator<Item = &'a str>, text: &mut String) {
+        append(text, format_args!("{:<1$}", cells.next().unwrap_or_default(), self.widths[0]));
+        for (cell, width) in cells.zip(&self.widths[1..]) {
+            append(text, format_args!("  {cell:>width$}"));
+        }
     }
 }

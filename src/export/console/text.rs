@@ -1,7 +1,10 @@
 //! Numbers as people read them.
 #![forbid(unsafe_code)]
 
+use super::style::Style;
+use crate::client::CapturedError;
 use crate::series::{Descriptor, Unit};
+use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
 const DECIMAL: [(f64, &str); 4] = [(1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")];
@@ -14,78 +17,124 @@ const BINARY: [(f64, &str); 5] = [
     (1_099_511_627_776.0, "TiB"),
 ];
 
-/// A value with its unit, to three digits: `1.23 ms`, `3.4 MiB`, `12.5 %`.
-pub(super) fn quantity(value: f64, unit: Unit) -> String {
+/// Appends a value with its unit, to three digits: `1.23 ms`, `3.4 MiB`, `12.5 %`.
+pub(super) fn quantity(text: &mut String, value: f64, unit: Unit) {
     match unit {
-        Unit::Bytes => scaled(value, &BINARY),
-        Unit::Percent => format!("{} %", three_digits(value)),
+        Unit::Bytes => scaled(text, value, &BINARY),
+        Unit::Percent => {
+            three_digits(text, value);
+            text.push_str(" %");
+        }
         _ => match unit.nanoseconds() {
-            Some(nanoseconds) => scaled(value * nanoseconds as f64, &TIME_NS),
-            None => scaled(value, &DECIMAL),
+            Some(nanoseconds) => scaled(text, value * nanoseconds as f64, &TIME_NS),
+            None => scaled(text, value, &DECIMAL),
         },
     }
 }
 
 /// In the largest of `scales` that leaves at least 1; below the first one as it is.
-fn scaled(value: f64, scales: &[(f64, &str)]) -> String {
+fn scaled(text: &mut String, value: f64, scales: &[(f64, &str)]) {
     // What rounds up to 1,000 of one scale is better told as 1 of the next.
     let fits = |&&(scale, _): &&(f64, &str)| value.abs() >= scale * 0.9995;
-    match scales.iter().rev().find(fits) {
-        _ if !value.is_finite() => value.to_string(),
-        Some((scale, symbol)) => format!("{} {symbol}", three_digits(value / scale)),
-        None => match scales[0] {
-            (1.0, symbol) => format!("{} {symbol}", three_digits(value)),
-            _ => three_digits(value),
-        },
-    }
+    let symbol = match scales.iter().rev().find(fits) {
+        _ if !value.is_finite() => return append(text, value),
+        Some((scale, symbol)) => {
+            three_digits(text, value / scale);
+            symbol
+        }
+        None => {
+            three_digits(text, value);
+            match scales[0] {
+                (1.0, symbol) => symbol,
+                _ => return,
+            }
+        }
+    };
+    text.push(' ');
+    text.push_str(symbol);
 }
 
-fn three_digits(value: f64) -> String {
+fn three_digits(text: &mut String, value: f64) {
     let decimals = match value.abs() {
         below if below < 9.995 => 2,
         below if below < 99.95 => 1,
         _ => 0,
     };
-    let mut text = format!("{value:.decimals$}");
-    if text.contains('.') {
+    let start = text.len();
+    append(text, format_args!("{value:.decimals$}"));
+    if text[start..].contains('.') {
         text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
     }
-    text
 }
 
-/// An exact number with its digits in groups: `12,345`.
-pub(super) fn grouped(number: impl ToString) -> String {
-    let number = number.to_string();
-    let (sign, digits) = match number.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", &*number),
-    };
-    let mut text = sign.to_owned();
-    for (at, digit) in digits.chars().enumerate() {
-        if at != 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
+/// Appends an exact number with its digits in groups: `12,345`.
+pub(super) fn grouped(text: &mut String, number: impl Display) {
+    let start = text.len();
+    append(text, number);
+    let first_digit = start + usize::from(text[start..].starts_with('-'));
+    let mut at = text.len();
+    while at > first_digit + 3 {
+        at -= 3;
+        text.insert(at, ',');
     }
-    text
 }
 
-/// A total in its unit if that makes it easier to read, otherwise exact.
-pub(super) fn total(number: u64, unit: Unit) -> String {
-    if unit == Unit::None { grouped(number) } else { quantity(number as f64, unit) }
+/// Appends a total in its unit if that makes it easier to read, otherwise exact.
+pub(super) fn total(text: &mut String, number: u64, unit: Unit) {
+    match unit {
+        Unit::None => grouped(text, number),
+        _ => quantity(text, number as f64, unit),
+    }
 }
 
-/// Name and labels, with nothing in it that a terminal would obey.
-pub(super) fn series(descriptor: &Descriptor) -> String {
-    let mut text = descriptor.name().to_owned();
+/// Appends name and labels, with nothing in them that a terminal would obey.
+pub(super) fn series(text: &mut String, descriptor: &Descriptor) {
+    text.push_str(descriptor.name());
     for (at, label) in descriptor.labels().iter().enumerate() {
-        let value = label.value().escape_debug();
-        text += &format!("{}{}=\"{value}\"", if at == 0 { "{" } else { "," }, label.key());
+        text.push(if at == 0 { '{' } else { ',' });
+        append(text, format_args!("{}=\"{}\"", label.key(), label.value().escape_debug()));
     }
     if !descriptor.labels().is_empty() {
         text.push('}');
     }
-    text
+}
+
+pub(super) fn append(text: &mut String, what: impl Display) {
+    write!(text, "{what}").expect("a string takes whatever is written");
+}
+
+/// Appends a captured error, on lines of its own. Nothing in it reaches the terminal unescaped.
+pub(super) fn error(error: &CapturedError, style: Style, text: &mut String) {
+    let kind = if error.is_panic() { "panic" } else { "error" };
+    style.alarm(text, format_args!("!! {} {kind}", time_of_day(error.time())));
+    *text += &format!(": {}\n", shown(error.message()));
+    for source in error.sources() {
+        *text += &format!("   because: {}\n", shown(source));
+    }
+    let places = [("at", error.location()), ("in thread", error.thread())];
+    for (word, place) in places {
+        if let Some(place) = place {
+            *text += &format!("   {word} {}\n", shown(place));
+        }
+    }
+    for (key, value) in error.context() {
+        *text += &format!("   {} = {}\n", shown(key), shown(value));
+    }
+    for line in error.backtrace().into_iter().flat_map(str::lines) {
+        *text += &format!("   {}\n", shown(line));
+    }
+}
+
+/// As one line, with nothing in it that a terminal would obey.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        match character {
+            '"' | '\'' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
 }
 
 /// The time of day, `17:04:59 UTC`.
@@ -102,7 +151,12 @@ mod tests {
     #[test]
     fn quantities_are_scaled_to_three_digits() {
         let in_unit = |unit, values: &[f64]| {
-            values.iter().map(|&value| quantity(value, unit)).collect::<Vec<_>>().join(" | ")
+            let mut text = String::new();
+            for (at, &value) in values.iter().enumerate() {
+                text.push_str(if at == 0 { "" } else { " | " });
+                quantity(&mut text, value, unit);
+            }
+            text
         };
         assert_eq!(
             in_unit(Unit::Nanoseconds, &[0.0, 7.0, 1_234.0, 1_200_000.0, 999_950.0, 9e12]),
@@ -117,9 +171,13 @@ mod tests {
 
     #[test]
     fn totals_are_exact_and_grouped() {
-        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
-        assert_eq!(grouped(-1_000_i64), "-1,000");
-        assert_eq!(grouped(-999_i64), "-999");
-        assert_eq!(grouped(0), "0");
+        let numbers = [i128::from(u64::MAX), -1_000, -999, 0, 123_456];
+        let texts = numbers.map(|number| {
+            let mut text = "1234 ".to_owned();
+            grouped(&mut text, number);
+            text
+        });
+        let expected = ["18,446,744,073,709,551,615", "-1,000", "-999", "0", "123,456"];
+        assert_eq!(texts, expected.map(|number| format!("1234 {number}")));
     }
 }
