@@ -127,6 +127,16 @@ mod system;
 pub mod testing;
 mod worker;
 
+/// The snippets of the README and of the guide are tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
+}
+
 #[cfg(all(loom, test))]
 #[path = "../loom-tests/mod.rs"]
 mod models;

@@ -306,8 +306,8 @@ fn a_report_says_what_was_not_delivered() {
     assert_eq!(
         report.to_string(),
         "1 flush\n\
-         failing: not delivered: the disk is full (1 attempts, 1 failed)\n\
-         test: delivered (1 attempts, 0 failed)"
+         failing: not delivered: the disk is full (1 attempt, 1 failed)\n\
+         test: delivered (1 attempt, 0 failed)"
     );
     let report = client.stop(A_CHANCE);
     assert!(!report.is_delivered());

@@ -99,11 +99,12 @@ impl fmt::Display for Report {
 impl fmt::Display for ExporterReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, attempts, failures, .. } = self;
+        let s = if *attempts == 1 { "" } else { "s" };
         match &self.undelivered {
             None => write!(f, "{name}: delivered")?,
             Some(reason) => write!(f, "{name}: not delivered: {reason}")?,
         }
-        write!(f, " ({attempts} attempts, {failures} failed)")?;
+        write!(f, " ({attempts} attempt{s}, {failures} failed)")?;
         if self.errors_undelivered != 0 {
             write!(f, "; {} captured errors not delivered", self.errors_undelivered)?;
         }

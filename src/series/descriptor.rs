@@ -127,6 +127,18 @@ impl Descriptor {
     }
 }
 
+/// Name and labels as `name{key="value",..}`, with nothing in them that a terminal would obey.
+impl fmt::Display for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        for (at, label) in self.labels().iter().enumerate() {
+            let before = if at == 0 { "{" } else { "," };
+            write!(f, "{before}{}=\"{}\"", label.key(), label.value().escape_debug())?;
+        }
+        if self.labels().is_empty() { Ok(()) } else { f.write_str("}") }
+    }
+}
+
 /// A descriptor that is found by its labels, among those of one name.
 pub(super) struct ByLabels(pub(super) Arc<Descriptor>);
 

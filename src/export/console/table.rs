@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::style::Style;
-use super::text::{append, grouped, quantity, series, time_of_day, total};
+use super::text::{append, grouped, quantity, time_of_day, total};
 use crate::client::Delivery;
 use crate::series::{Descriptor, Unit};
 use crate::snapshot::{HistogramSnapshot, Snapshot, Value};
@@ -78,23 +78,23 @@ impl Table {
         match (now, changed) {
             (Value::Counter(count), Value::Counter(grown)) => {
                 let section = &mut self.counters;
-                section.cell(|text| series(text, descriptor));
+                section.cell(|text| append(text, descriptor));
                 section.cell(|text| rate(text, grown, seconds, unit));
                 section.cell(|text| total(text, count, unit));
             }
             (Value::UpDownCounter(sum), _) => {
-                self.levels.cell(|text| series(text, descriptor));
+                self.levels.cell(|text| append(text, descriptor));
                 self.levels.cell(|text| match unit {
                     Unit::None => grouped(text, sum),
                     _ => quantity(text, sum as f64, unit),
                 });
             }
             (Value::Gauge(reading), _) => {
-                self.levels.cell(|text| series(text, descriptor));
+                self.levels.cell(|text| append(text, descriptor));
                 self.levels.cell(|text| quantity(text, reading, unit));
             }
             (Value::Histogram(all), Value::Histogram(recent)) => {
-                self.histograms.cell(|text| series(text, descriptor));
+                self.histograms.cell(|text| append(text, descriptor));
                 self.add_distribution(&all, &recent, unit, seconds);
             }
             _ => {}

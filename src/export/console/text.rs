@@ -3,7 +3,7 @@
 
 use super::style::Style;
 use crate::client::CapturedError;
-use crate::series::{Descriptor, Unit};
+use crate::series::Unit;
 use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
@@ -84,18 +84,6 @@ pub(super) fn total(text: &mut String, number: u64, unit: Unit) {
     match unit {
         Unit::None => grouped(text, number),
         _ => quantity(text, number as f64, unit),
-    }
-}
-
-/// Appends name and labels, with nothing in them that a terminal would obey.
-pub(super) fn series(text: &mut String, descriptor: &Descriptor) {
-    text.push_str(descriptor.name());
-    for (at, label) in descriptor.labels().iter().enumerate() {
-        text.push(if at == 0 { '{' } else { ',' });
-        append(text, format_args!("{}=\"{}\"", label.key(), label.value().escape_debug()));
-    }
-    if !descriptor.labels().is_empty() {
-        text.push('}');
     }
 }
 
