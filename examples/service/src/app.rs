@@ -115,7 +115,7 @@ impl Running {
         let corpus = Corpus::of_checkout()
             .map_err(|error| format!("cannot read the checkout that this was built in: {error}"))?;
         let corpus = Arc::new(corpus);
-        let telemetry = plan.start();
+        let telemetry = plan.start(options.backend);
         let client = telemetry.client.clone();
         let shelf = Shelf::default();
         let (queue, indexer) = Indexer::new(shelf.clone(), ingest_metrics, Handle::current());

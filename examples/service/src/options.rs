@@ -12,6 +12,7 @@ Usage: cargo run --release -p service -- [OPTIONS]
 Options:
   --config FILE   where the metrics go, as JSON; variables such as OBSERVABILITY_PROVIDER win over
                   it [default: a table every 5 seconds]
+  --backend ADDR  also sends what counters gain to a server at this address, which adds it up
   --listen ADDR   address and port to listen on, loopback only [default: 127.0.0.1:0,
                   which lets the system choose the port]
   --seconds N     stop after N seconds [default: run until Ctrl-C]
@@ -35,6 +36,8 @@ pub enum Command {
 pub struct Options {
     /// The configuration that says where the metrics go.
     pub config: Option<PathBuf>,
+    /// A server that metrics go to as well.
+    pub backend: Option<SocketAddr>,
     pub listen: SocketAddr,
     /// For ever if absent.
     pub run_for: Option<Duration>,
@@ -45,7 +48,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { config: None, listen, run_for: None, load: true }
+        Self { config: None, backend: None, listen, run_for: None, load: true }
     }
 }
 
@@ -66,7 +69,10 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
             "--config" => {
                 options.config = Some(value("examples/service/development.json")?.into());
             }
-            "--listen" => options.listen = address(&value("127.0.0.1:8080")?)?,
+            "--backend" => {
+                options.backend = Some(address("--backend", &value("127.0.0.1:9000")?)?);
+            }
+            "--listen" => options.listen = loopback(&value("127.0.0.1:8080")?)?,
             "--seconds" => options.run_for = Some(seconds(&value("30")?)?),
             "--no-load" | "--help" | "-h" if inline.is_some() => {
                 return Err(format!("{name} takes no value"));
@@ -79,10 +85,14 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
     Ok(Command::Run(options))
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| {
-        format!("--listen {text:?} is not an address and a port, such as 127.0.0.1:8080")
-    })?;
+fn address(name: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("{name} {text:?} is not an address and a port, such as 127.0.0.1:8080")
+    })
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = address("--listen", text)?;
     if address.ip().is_loopback() {
         Ok(address)
     } else {
@@ -113,16 +123,23 @@ mod tests {
     fn options_are_read_in_both_spellings() {
         let expected = Command::Run(Options {
             config: Some("c.json".into()),
+            backend: Some("127.0.0.1:82".parse().unwrap()),
             listen: "127.0.0.1:81".parse().unwrap(),
             run_for: Some(Duration::from_secs(7)),
             load: false,
         });
-        let apart = parse_words("--listen 127.0.0.1:81 --seconds 7 --no-load --config c.json");
+        let apart = parse_words(
+            "--backend 127.0.0.1:82 --listen 127.0.0.1:81 --seconds 7 --no-load --config c.json",
+        );
         assert_eq!(apart, Ok(expected));
-        let inline = parse_words("--config=c.json --no-load --seconds=7 --listen=127.0.0.1:81");
+        let inline = parse_words(
+            "--config=c.json --no-load --seconds=7 --listen=127.0.0.1:81 --backend=127.0.0.1:82",
+        );
         assert_eq!(
             inline,
-            parse_words("--listen 127.0.0.1:81 --seconds 7 --no-load --config c.json")
+            parse_words(
+                "--backend 127.0.0.1:82 --listen 127.0.0.1:81 --seconds 7 --no-load --config c.json"
+            )
         );
         assert_eq!(parse_words("").unwrap(), Command::Run(Options::default()));
         assert_eq!(parse_words("--seconds 7 --help").unwrap(), Command::Help);
@@ -137,6 +154,7 @@ mod tests {
             ("--config", "--config needs a value, such as --config examples/service/"),
             ("--seconds 0", "1 or more"),
             ("--seconds soon", "\"soon\" is not a whole number"),
+            ("--backend nowhere", "--backend \"nowhere\" is not an address and a port"),
             ("--listen 8080", "not an address and a port"),
             ("--listen 0.0.0.0:80", "use a loopback address, such as 127.0.0.1:80"),
             ("--no-load=yes", "--no-load takes no value"),

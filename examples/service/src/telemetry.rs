@@ -1,9 +1,14 @@
 //! Where the metrics go: what a file says, or else a table every five seconds, and over either of
 //! them what the environment says.
 
+use crate::backend::Backend;
 use quipu::{Client, Config, ConfigError};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
+/// How long a delivery may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// In place of a file.
 const DEFAULT: &str = include_str!("../development.json");
 
@@ -41,14 +46,19 @@ impl Plan {
         Ok(Self { config, environment })
     }
 
-    /// Starts the client, or logs why it cannot and returns one that does nothing.
-    pub fn start(self) -> Telemetry {
+    /// Starts the client, or logs why it cannot and returns one that does nothing. What it delivers
+    /// goes to `backend` as well.
+    pub fn start(self, backend: Option<SocketAddr>) -> Telemetry {
         let builder = match self.environment {
             None => Client::builder().config(&self.config),
             // Fails as it did before, and is logged where all else is that keeps it from starting.
             Some(_) => Client::builder().config_env(),
         };
-        let client = builder.start_or_disabled();
+        let builder = match backend {
+            None => builder,
+            Some(address) => builder.exporter(Backend::at(address)),
+        };
+        let client = builder.attempt_timeout(ATTEMPT_TIMEOUT).start_or_disabled();
         let summary = match self.config.check() {
             Ok(config) if client.is_enabled() => {
                 let names = config.providers().iter().map(ToString::to_string);
