@@ -143,8 +143,8 @@ mod models;
 
 pub use client::{
     CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
-    ConfigSource, Delivery, ExportError, Exporter, ExporterReport, FailureCause, Health, Liveness,
-    Provider, Report, Secret, StartError,
+    ConfigSource, Delivery, ErrorDelivery, ExportError, Exporter, ExporterReport, FailureCause,
+    Health, Liveness, Provider, Report, Secret, StartError,
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;

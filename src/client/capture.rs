@@ -5,15 +5,19 @@
 #![forbid(unsafe_code)]
 
 use super::contained::contained;
+use super::measures::Dropped;
+use crate::sync::{self, Mutex};
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt::{Display, Write};
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Errors that may wait for one exporter.
-pub(super) const QUEUE: usize = 256;
+const QUEUE: usize = 256;
 /// Errors that an exporter is given at once.
-pub(super) const BATCH: usize = 64;
+const BATCH: usize = 64;
 
 const MAX_SOURCES: usize = 32;
 const MAX_CONTEXT: usize = 64;
@@ -69,7 +73,7 @@ impl CapturedError {
             is_panic,
             messages,
             context: Vec::new(),
-            thread: std::thread::current().name().map(str::to_owned),
+            thread: std::thread::current().name().map(|name| Texts::new().of(&name)),
             location: None,
             backtrace: None,
         }
@@ -116,6 +120,39 @@ impl CapturedError {
     }
 }
 
+/// Errors that wait for one exporter, until it takes no more.
+pub(super) struct ErrorQueue(Mutex<Option<VecDeque<Arc<CapturedError>>>>);
+
+impl ErrorQueue {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Some(VecDeque::with_capacity(QUEUE))))
+    }
+
+    /// Puts an error in, unless there is no room for it or nobody to take it. The lock is held for
+    /// as long as it takes to move pointers.
+    pub(super) fn put(&self, error: Arc<CapturedError>) -> Result<(), Dropped> {
+        match &mut *sync::lock(&self.0) {
+            Some(waiting) if waiting.len() < QUEUE => waiting.push_back(error),
+            Some(_) => return Err(Dropped::QueueFull),
+            None => return Err(Dropped::Stopped),
+        }
+        Ok(())
+    }
+
+    /// Moves the oldest ones into `batch`, which has room for so many.
+    pub(super) fn take(&self, batch: &mut Vec<Arc<CapturedError>>) {
+        if let Some(waiting) = &mut *sync::lock(&self.0) {
+            let room = BATCH.saturating_sub(batch.len()).min(waiting.len());
+            batch.extend(waiting.drain(..room));
+        }
+    }
+
+    /// Lets nothing more in; returns how many waited.
+    pub(super) fn close(&self) -> usize {
+        sync::lock(&self.0).take().map_or(0, |waiting| waiting.len())
+    }
+}
+
 /// Makes texts until their bound is reached.
 struct Texts {
     room: usize,
@@ -129,7 +166,8 @@ impl Texts {
     /// What `value` shows, cut at the bound. One that panics instead is named as such: it is the
     /// program's code.
     fn of(&mut self, value: &dyn Display) -> String {
-        let mut text = Bounded { text: String::new(), room: self.room.min(MAX_TEXT_BYTES) };
+        let room = self.room.min(MAX_TEXT_BYTES);
+        let mut text = Bounded { text: String::new(), room, is_cut: false };
         // An error means that the text is full, or that the value gave up.
         if contained(|| write!(text, "{value}")).is_err() {
             text.text += "(its text panicked)";
@@ -142,10 +180,15 @@ impl Texts {
 struct Bounded {
     text: String,
     room: usize,
+    is_cut: bool,
 }
 
 impl Write for Bounded {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if self.is_cut {
+            // The value goes on all the same.
+            return Err(std::fmt::Error);
+        }
         if text.len() <= self.room {
             self.room -= text.len();
             self.text += text;
@@ -154,7 +197,7 @@ impl Write for Bounded {
         let end = (0..=self.room).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         self.text += &text[..end];
         self.text += " ..";
-        self.room = 0;
+        self.is_cut = true;
         Err(std::fmt::Error)
     }
 }

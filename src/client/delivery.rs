@@ -12,11 +12,11 @@
 //! counts: so each record is in exactly one acknowledged delta.
 #![forbid(unsafe_code)]
 
-use super::capture::{BATCH, CapturedError};
+use super::capture::{CapturedError, ErrorQueue};
 use super::clock::{Clock, Sleeper, Waker};
 use super::contained::contained;
 use super::delay::{Backoff, LONGEST_RETRY_AFTER, Pause};
-use super::exporter::{Delivery, Exporter};
+use super::exporter::{Delivery, ErrorDelivery, Exporter};
 use super::failure::{ExportError, FailureCause};
 use super::handover::{Handover, Taken};
 use super::measures::{Dropped, ExporterMeasures, Measures};
@@ -25,7 +25,6 @@ use crate::snapshot::Snapshot;
 use crate::sync;
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 /// Texts of failures end up in reports and log lines.
@@ -39,7 +38,7 @@ pub(super) struct Destination {
     pub(super) measures: ExporterMeasures,
     pub(super) waker: Waker,
     /// Where captured errors go, if the exporter takes them.
-    pub(super) errors: Option<SyncSender<Arc<CapturedError>>>,
+    pub(super) errors: Option<ErrorQueue>,
 }
 
 impl Destination {
@@ -74,7 +73,6 @@ impl Destination {
 pub(super) struct DeliveryThread {
     pub(super) exporter: Box<dyn Exporter>,
     pub(super) destination: Arc<Destination>,
-    pub(super) errors: Receiver<Arc<CapturedError>>,
     pub(super) clock: Clock,
     pub(super) sleeper: Sleeper,
     pub(super) attempt_timeout: Duration,
@@ -90,7 +88,8 @@ pub(super) struct Course {
     buffers: Option<Snapshot>,
     /// Captured errors that were not acknowledged yet.
     taken_errors: Vec<Arc<CapturedError>>,
-    have_errors_failed: bool,
+    /// After captured errors it is the snapshot's turn: neither holds the other up.
+    is_snapshots_turn: bool,
     backoff: Backoff,
     pause: Pause,
     is_closing: bool,
@@ -102,7 +101,7 @@ impl Course {
             acknowledged: None,
             buffers: None,
             taken_errors: Vec::new(),
-            have_errors_failed: false,
+            is_snapshots_turn: false,
             backoff,
             pause: Pause::None,
             is_closing: false,
@@ -120,10 +119,11 @@ impl DeliveryThread {
     /// Delivers until the hand-over is closed and empty, or its deadline has come.
     pub(super) fn run(mut self) {
         while self.step() {}
-        let Self { exporter, destination, errors, measures, waiters, course, .. } = self;
+        let Self { exporter, destination, measures, waiters, course, .. } = self;
         // Closes its connections; its code, so it may panic.
         let _ = contained(|| drop(exporter));
-        let undelivered = course.taken_errors.len() + errors.try_iter().count();
+        let waiting = destination.errors.as_ref().map_or(0, ErrorQueue::close);
+        let undelivered = course.taken_errors.len() + waiting;
         measures.dropped(Dropped::Stopped).add(undelivered as u64);
         destination.standing.end(undelivered as u64);
         waiters.wake_all();
@@ -142,7 +142,7 @@ impl DeliveryThread {
         }
         // After captured errors have failed it is the snapshot's turn: neither holds the other up.
         let is_errors_turn =
-            paused.is_none() && !std::mem::take(&mut self.course.have_errors_failed);
+            paused.is_none() && !std::mem::take(&mut self.course.is_snapshots_turn);
         if is_errors_turn && self.receive_errors() {
             self.deliver_errors();
             return true;
@@ -228,17 +228,20 @@ impl DeliveryThread {
 
     /// Takes captured errors from the queue; whether there is one to deliver.
     fn receive_errors(&mut self) -> bool {
-        let taken = &mut self.course.taken_errors;
-        taken.extend(self.errors.try_iter().take(BATCH.saturating_sub(taken.len())));
-        !taken.is_empty()
+        if let Some(errors) = &self.destination.errors {
+            errors.take(&mut self.course.taken_errors);
+        }
+        !self.course.taken_errors.is_empty()
     }
 
     fn deliver_errors(&mut self) {
         let errors = std::mem::take(&mut self.course.taken_errors);
+        let delivery = ErrorDelivery { errors: &errors, deadline: self.deadline() };
         let exporter = &mut self.exporter;
         self.destination.standing.begin(self.clock.now().at);
-        let outcome = attempt(&self.destination.measures, || exporter.export_errors(&errors));
+        let outcome = attempt(&self.destination.measures, || exporter.export_errors(&delivery));
         self.destination.check_overrun(self.clock.now().at, self.attempt_timeout);
+        self.course.is_snapshots_turn = true;
         match outcome {
             Ok(()) => self.succeeded(None),
             Err(failure) => {
@@ -247,7 +250,6 @@ impl DeliveryThread {
                     self.measures.dropped(Dropped::Rejected).add(errors.len() as u64);
                 } else {
                     self.course.taken_errors = errors;
-                    self.course.have_errors_failed = true;
                 }
                 self.failed(None, failure);
             }

@@ -73,8 +73,8 @@ pub trait Exporter: Send {
     /// # Errors
     ///
     /// Whatever kept the destination from taking them.
-    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
-        let _ = errors;
+    fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
+        let _ = delivery;
         Ok(())
     }
 }
@@ -92,8 +92,8 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
         (**self).takes_errors()
     }
 
-    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
-        (**self).export_errors(errors)
+    fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
+        (**self).export_errors(delivery)
     }
 }
 
@@ -141,7 +141,7 @@ impl<'a> Delivery<'a> {
     /// How long the attempt may still take, for timeouts of sockets; never zero, since to a socket
     /// that would mean no timeout.
     pub fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+        time_until(self.deadline)
     }
 
     /// Counts bytes of snapshots that were sent, in `quipu.export.bytes`.
@@ -163,4 +163,28 @@ impl std::fmt::Debug for Delivery<'_> {
             .field("is_last", &self.is_last)
             .finish_non_exhaustive()
     }
+}
+
+/// Captured errors that an [`Exporter`] is to deliver.
+#[derive(Debug)]
+pub struct ErrorDelivery<'a> {
+    pub(super) errors: &'a [Arc<CapturedError>],
+    pub(super) deadline: Instant,
+}
+
+impl<'a> ErrorDelivery<'a> {
+    /// The errors, oldest first: at least one, and at most 64. May be kept.
+    pub fn errors(&self) -> &'a [Arc<CapturedError>] {
+        self.errors
+    }
+
+    /// How long the attempt may still take, as [`Delivery::time_left`].
+    pub fn time_left(&self) -> Duration {
+        time_until(self.deadline)
+    }
+}
+
+/// A duration that a socket takes for a timeout.
+fn time_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }

@@ -40,7 +40,7 @@ pub use cancel::CancelToken;
 pub use capture::CapturedError;
 pub use clock::ManualClock;
 pub use config::{CheckedConfig, Config, ConfigError, ConfigSource, Provider, Secret};
-pub use exporter::{Delivery, Exporter};
+pub use exporter::{Delivery, ErrorDelivery, Exporter};
 pub use failure::{ExportError, FailureCause};
 pub use health::{Health, Liveness};
 pub use report::{ExporterReport, Report};
@@ -192,7 +192,7 @@ impl Client {
 
     /// Passes an error on to the exporters that take errors, with what is known of the circumstances.
     ///
-    /// Never waits: where an exporter's queue is full, the error is dropped and counted in
+    /// Never waits for an exporter: where its queue is full, the error is dropped and counted in
     /// `quipu.errors.dropped`. Cost: texts of the error, its sources and the context are made on the
     /// calling thread. Of all errors the configured share is passed on.
     ///

@@ -1,7 +1,7 @@
 //! The threads of a client, and what they share.
 #![forbid(unsafe_code)]
 
-use super::capture::{CapturedError, QUEUE};
+use super::capture::{CapturedError, ErrorQueue};
 use super::clock::{Clock, Waker};
 use super::delay::Backoff;
 use super::delivery::{Course, DeliveryThread, Destination};
@@ -16,7 +16,6 @@ use super::settings::{Settings, StartError};
 use super::standing::{Standing, Waiters};
 use crate::sync::{self, Mutex};
 use std::sync::Arc;
-use std::sync::mpsc::{TrySendError, sync_channel};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -47,14 +46,13 @@ impl Pipeline {
         let mut destinations: Vec<Arc<Destination>> = Vec::new();
         for exporter in exporters {
             let name = distinct(&destinations, exporter.name());
-            let (sender, errors) = sync_channel(QUEUE);
             let sleeper = clock.sleeper();
             let destination = Arc::new(Destination {
                 handover: Handover::new(),
                 standing: Standing::default(),
                 measures: ExporterMeasures::register(&registry, &name),
                 waker: sleeper.waker(),
-                errors: exporter.takes_errors().then_some(sender),
+                errors: exporter.takes_errors().then(ErrorQueue::new),
                 name,
             });
             destinations.push(destination.clone());
@@ -62,7 +60,6 @@ impl Pipeline {
             let thread = DeliveryThread {
                 exporter,
                 destination: destination.clone(),
-                errors,
                 clock: clock.clone(),
                 sleeper,
                 attempt_timeout: settings.attempt_timeout,
@@ -199,14 +196,9 @@ impl Pipeline {
         let error = Arc::new(error());
         for destination in self.destinations.iter() {
             let Some(errors) = &destination.errors else { continue };
-            match errors.try_send(error.clone()) {
+            match errors.put(error.clone()) {
                 Ok(()) => destination.waker.wake(),
-                Err(TrySendError::Full(_)) => {
-                    self.measures.dropped(Dropped::QueueFull).increment();
-                }
-                Err(TrySendError::Disconnected(_)) => {
-                    self.measures.dropped(Dropped::Stopped).increment();
-                }
+                Err(cause) => self.measures.dropped(cause).increment(),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! An exporter that keeps what it is given.
 #![forbid(unsafe_code)]
 
-use crate::client::{CapturedError, Delivery, ExportError, Exporter, FailureCause};
+use crate::client::{CapturedError, Delivery, ErrorDelivery, ExportError, Exporter, FailureCause};
 use crate::snapshot::Snapshot;
 use crate::sync;
 use std::collections::VecDeque;
@@ -118,8 +118,8 @@ impl Exporter for TestExporter {
         true
     }
 
-    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
-        self.kept().errors.extend_from_slice(errors);
+    fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
+        self.kept().errors.extend_from_slice(delivery.errors());
         Ok(())
     }
 }

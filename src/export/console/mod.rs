@@ -5,9 +5,8 @@ mod style;
 mod table;
 mod text;
 
-use crate::client::{CapturedError, Delivery, ExportError, Exporter};
+use crate::client::{Delivery, ErrorDelivery, ExportError, Exporter};
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 use style::Style;
 use table::Table;
 
@@ -78,9 +77,9 @@ impl Exporter for Console {
         true
     }
 
-    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
+    fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
         self.text.clear();
-        errors.iter().for_each(|error| text::error(error, self.style, &mut self.text));
+        delivery.errors().iter().for_each(|error| text::error(error, self.style, &mut self.text));
         self.print()?;
         Ok(())
     }

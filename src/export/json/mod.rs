@@ -4,10 +4,9 @@
 mod line;
 
 use super::lines::Lines;
-use crate::client::{CapturedError, Delivery, ExportError, Exporter};
+use crate::client::{Delivery, ErrorDelivery, ExportError, Exporter};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Writes each delivery as lines of JSON: one about the delivery, and then one for each series.
 ///
@@ -110,9 +109,9 @@ impl Exporter for JsonLines {
         true
     }
 
-    fn export_errors(&mut self, errors: &[Arc<CapturedError>]) -> Result<(), ExportError> {
+    fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
         self.text.clear();
-        errors.iter().for_each(|error| line::encode_error(error, &mut self.text));
+        delivery.errors().iter().for_each(|error| line::encode_error(error, &mut self.text));
         self.lines.append(&self.text, 0)?;
         Ok(())
     }
