@@ -1,17 +1,17 @@
-//! Exactness under faults: an exporter that fails in every way, in random order, beside a healthy
-//! one and a thread that records. In the end both have acknowledged exactly what was recorded.
+//! Exactness under faults: exporters that fail in every way, one by one and in random order, beside
+//! healthy ones. In the end each has acknowledged exactly what was recorded.
 #![cfg(not(loom))]
 
 mod exporter;
 
-use exporter::{PATIENCE, by, wait_until};
+use exporter::{Log, NEVER, PATIENCE, by, client_of, returns, wait_until};
 use fastrand::Rng;
 use quipu::testing::ManualClock;
 use quipu::{Client, Delivery, ExportError, Exporter, FailureCause, Registry, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -315,4 +315,79 @@ fn every_record_is_acknowledged_once_whatever_the_exporter_does() {
             assert!(failures > 10, "{cause:?}: {failures}");
         }
     }
+}
+
+/// Added by a delivery to the counter `c`, and recorded by it in the histogram `h`.
+fn additions(delivery: &Delivery<'_>) -> (u64, u64) {
+    let delta = delivery.delta();
+    let recorded = delta.histogram("h", &[]).map_or(0, |histogram| histogram.count());
+    (delta.counter("c", &[]).unwrap_or(0), recorded)
+}
+
+/// Acknowledges everything and tells what it added.
+fn reporting(sender: Sender<(u64, u64)>) -> impl Exporter {
+    by("reporting", move |delivery: &Delivery<'_>| Ok(sender.send(additions(delivery))?))
+}
+
+/// Runs 30 rounds with an exporter that fails in its way in two of three, beside ones that do not.
+fn assert_nothing_is_lost(mut fail: impl FnMut() -> Result<(), ExportError> + Send + 'static) {
+    let (registry, counter) = exporter::registry();
+    let histogram = registry.histogram("h").register().unwrap();
+    let acknowledged = Log::new();
+    let (first, before) = channel();
+    let (second, after) = channel();
+    let log = acknowledged.clone();
+    let mut attempt = 0;
+    let failing = by("failing", move |delivery: &Delivery<'_>| {
+        attempt += 1;
+        if attempt % 3 != 0 && !delivery.is_last() {
+            return fail();
+        }
+        log.push(additions(delivery));
+        Ok(())
+    });
+    let client = client_of(&registry).exporter(reporting(first)).exporter(failing);
+    // No attempt but those that the flushes ask for.
+    let client = client.exporter(reporting(second)).backoff(NEVER..=NEVER).start().unwrap();
+    let report = returns(move || {
+        for round in 1..=30 {
+            counter.add(round);
+            histogram.record(round);
+            client.flush(PATIENCE);
+        }
+        counter.add(1_000);
+        client.stop(PATIENCE)
+    });
+    let sum = acknowledged.all().iter().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    assert_eq!(sum, (465 + 1_000, 30));
+    assert!(report.is_delivered(), "{report}");
+    let failing = &report.exporters[1];
+    assert_eq!((report.flushes, failing.attempts, failing.failures), (31, 31, 20));
+    assert_eq!((&*failing.name, failing.acknowledged), ("failing", 11));
+    assert!(failing.last_failure.is_some());
+    for others in [before, after] {
+        let each: Vec<_> = others.iter().collect();
+        let expected = (1..=30).map(|round| (round, 1)).chain([(1_000, 0)]);
+        assert_eq!(each, expected.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_exporter_that_fails_gets_what_it_missed() {
+    assert_nothing_is_lost(|| Err(std::io::Error::other("no route to host").into()));
+}
+
+#[test]
+fn an_exporter_that_panics_gets_what_it_missed() {
+    assert_nothing_is_lost(|| panic!("as intended"));
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_shown_is_a_failure_like_others() {
+    assert_nothing_is_lost(|| Err(Unspeakable.into()));
+}
+
+#[test]
+fn a_panic_that_panics_when_it_is_dropped_is_a_failure_like_others() {
+    assert_nothing_is_lost(|| std::panic::panic_any(Bomb));
 }

@@ -3,10 +3,13 @@
 
 mod exporter;
 
-use exporter::{Gate, NEVER, PATIENCE, by, client_of, gate, held_back, registry, wait_until};
+use exporter::{
+    Gate, NEVER, PATIENCE, by, client_of, gate, held_back, registry, returns, wait_until,
+};
 use quipu::testing::{ManualClock, TestExporter};
 use quipu::{Client, Delivery, ExportError, FailureCause, Liveness, Registry, Snapshot};
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -260,26 +263,35 @@ fn the_store_is_measured_again_after_ten_seconds() {
     assert!(leased() >= 0.0);
 }
 
+/// A registry that the flusher gets at once, and then not again.
+struct Fickle(Arc<Registry>, AtomicBool);
+
+impl Deref for Fickle {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        assert!(!self.1.load(SeqCst), "as intended");
+        &self.0
+    }
+}
+
 #[test]
-fn a_client_whose_flusher_panicked_is_dead_and_can_be_stopped() {
-    struct Panicking(Arc<Registry>, Mutex<u32>);
-    impl Deref for Panicking {
+fn a_client_whose_flusher_panicked_is_dead_and_its_threads_end() {
+    let (registry, _) = registry();
+    let fickle: &'static Fickle = Box::leak(Box::new(Fickle(registry, AtomicBool::new(false))));
+    struct Shared(&'static Fickle);
+    impl Deref for Shared {
         type Target = Registry;
 
         fn deref(&self) -> &Registry {
-            let mut uses = self.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            *uses += 1;
-            // The first ones are those of the start.
-            let is_on_the_flusher = std::thread::current().name() == Some("quipu-flusher");
-            assert!(!is_on_the_flusher, "as intended");
-            &self.0
+            self.0
         }
     }
-    let (registry, _) = registry();
-    let client = Client::builder().registry(Panicking(registry, Mutex::new(0)));
+    let client = Client::builder().registry(Shared(fickle)).flush_interval(SECOND / 20);
     let client = client.exporter(TestExporter::new()).start().unwrap();
     client.flush(PATIENCE);
-    assert_eq!(client.health().to_string(), "dead: the flusher has stopped");
-    client.stop(PATIENCE);
-    wait_until("the end of the exporter", || !client.report().exporters[0].is_running);
+    fickle.1.store(true, SeqCst);
+    wait_until("the end", || client.health().to_string() == "dead: the flusher has stopped");
+    let report = returns(move || client.stop(PATIENCE));
+    assert!(!report.exporters[0].is_running);
 }

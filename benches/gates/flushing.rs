@@ -92,8 +92,11 @@ fn gate(gate: &'static str, client: &Client, slack: f64, record: impl Fn(usize))
             flushing.thread().unpark();
             wait_for_flushes(1);
             let before = flushes.load(SeqCst);
-            beside.push(time_of(&record));
-            assert_ne!(flushes.load(SeqCst), before, "nothing was flushed meanwhile");
+            let time = time_of(&record);
+            // On a machine without a core to spare there may have been none.
+            if flushes.load(SeqCst) != before {
+                beside.push(time);
+            }
             is_on.store(false, SeqCst);
             // The one under way, if there is one.
             thread::sleep(Duration::from_micros(500));
@@ -101,6 +104,7 @@ fn gate(gate: &'static str, client: &Client, slack: f64, record: impl Fn(usize))
         is_over.store(true, SeqCst);
         flushing.thread().unpark();
     });
+    let decidable = beside.len() >= ROUNDS / 2;
     let (floor_ns, quipu_ns) = (median(alone), median(beside));
     Verdict {
         gate,
@@ -109,7 +113,7 @@ fn gate(gate: &'static str, client: &Client, slack: f64, record: impl Fn(usize))
         measured: quipu_ns / floor_ns,
         bound: BOUND * slack,
         unit: "x",
-        decidable: true,
+        decidable,
         look: "cargo bench --bench flush; and this on an idle machine",
     }
 }
@@ -126,5 +130,5 @@ fn time_of(record: &impl Fn(usize)) -> f64 {
 
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    times.get(times.len() / 2).copied().unwrap_or(f64::INFINITY)
 }
