@@ -140,7 +140,6 @@ impl DeliveryThread {
         if closed.is_some_and(|deadline| deadline <= paused.unwrap_or(now)) {
             return false;
         }
-        // After captured errors have failed it is the snapshot's turn: neither holds the other up.
         let is_errors_turn =
             paused.is_none() && !std::mem::take(&mut self.course.is_snapshots_turn);
         if is_errors_turn && self.receive_errors() {
