@@ -10,7 +10,6 @@
 //! the median and the spread over the flushes, and the allocations of the whole process in one flush.
 //! Then: the processor's time, of all threads, that a client takes which flushes 1,000 series every
 //! second to an exporter that reads the difference (Linux).
-#![cfg_attr(loom, allow(unused))]
 
 #[cfg(not(loom))]
 #[allow(unsafe_code)]
