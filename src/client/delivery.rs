@@ -280,7 +280,9 @@ impl DeliveryThread {
             if retry_after.is_some() { Pause::RetryAfter(until) } else { Pause::Backoff(until) };
         self.destination.measures.failure(cause);
         let name = &self.destination.name;
-        let in_a_row = self.destination.standing.failed(sequence, text.clone());
+        let silent_until = retry_after.map(|_| until);
+        let standing = &self.destination.standing;
+        let in_a_row = standing.failed(sequence, text.clone(), silent_until);
         self.waiters.wake_all();
         // One line for the first of a row, and ever fewer for those that follow.
         if in_a_row.is_power_of_two() {

@@ -152,8 +152,8 @@ impl Client {
     /// failed to, or after `timeout`.
     ///
     /// The snapshot holds all that was recorded before the call. An exporter that is being left
-    /// alone after a failure is tried at once, unless it asked for silence itself. The report says
-    /// what was not delivered; that is part of the next delivery.
+    /// alone after a failure is tried at once, unless its destination asked for silence: it is not
+    /// waited for then. The report says what was not delivered; that is part of the next delivery.
     pub fn flush(&self, timeout: Duration) -> Report {
         self.pipeline().map_or_else(Report::default, |pipeline| pipeline.flush(timeout))
     }

@@ -21,8 +21,10 @@ use std::time::{Duration, Instant};
 
 /// Linux shows no more of a thread's name.
 const THREAD_NAME_BYTES: usize = 15;
-/// How long threads that have done their work may take to end.
-const JOIN_TIMEOUT: Duration = Duration::from_millis(50);
+/// How long a thread whose deadline has come may take to say that it has ended, and how long the
+/// system may take to end it after that.
+const END_TIMEOUT: Duration = Duration::from_millis(40);
+const JOIN_TIMEOUT: Duration = Duration::from_millis(30);
 
 pub(super) struct Pipeline {
     flushes: Arc<Flushes>,
@@ -116,10 +118,14 @@ impl Pipeline {
                 progress.number >= number || progress.has_ended
             };
             if self.flushes.waiters.wait(deadline, is_flushed) {
-                let newest = self.flushes.progress().sequence;
-                let has_attempted = |it: &Arc<Destination>| it.standing.has_attempted(newest);
-                let is_attempted = || self.destinations.iter().all(has_attempted);
+                let flushed = self.flushes.progress().sequence;
+                let is_attempted = || {
+                    let now = self.clock.now().at;
+                    self.destinations.iter().all(|it| it.standing.has_attempted(flushed, now))
+                };
                 self.flushes.waiters.wait(deadline, is_attempted);
+                // Newer ones may have been taken meanwhile, which this call is not about.
+                return self.report_up_to(flushed);
             }
         }
         self.report()
@@ -140,8 +146,8 @@ impl Pipeline {
                 self.flushes.progress().has_ended
                     && self.destinations.iter().all(|it| it.standing.has_ended())
             };
-            self.flushes.waiters.wait(deadline, have_ended);
-            self.join(deadline + JOIN_TIMEOUT);
+            self.flushes.waiters.wait(deadline + END_TIMEOUT, have_ended);
+            self.join(deadline + END_TIMEOUT + JOIN_TIMEOUT);
         }
         self.report()
     }
@@ -168,13 +174,16 @@ impl Pipeline {
     }
 
     pub(super) fn report(&self) -> Report {
-        let progress = self.flushes.progress();
+        self.report_up_to(self.flushes.progress().sequence)
+    }
+
+    /// What has become of the snapshot with that number, and of all before.
+    fn report_up_to(&self, sequence: u64) -> Report {
         let now = self.clock.now().at;
-        let exporters = self
-            .destinations
-            .iter()
-            .map(|it| ExporterReport::new(&it.name, it.standing.now(), progress.sequence, now));
-        Report { flushes: progress.number, exporters: exporters.collect() }
+        let report =
+            |it: &Arc<Destination>| ExporterReport::new(&it.name, it.standing.now(), sequence, now);
+        let exporters = self.destinations.iter().map(report).collect();
+        Report { flushes: self.flushes.progress().number, exporters }
     }
 
     pub(super) fn health(&self) -> Health {

@@ -58,6 +58,8 @@ pub(super) struct Deliveries {
     pub(super) acknowledged: Option<(u64, Instant)>,
     /// The newest snapshot that an attempt has ended for, in success or not.
     pub(super) attempted: u64,
+    /// Until when the destination asked to be left alone.
+    pub(super) silent_until: Option<Instant>,
     /// The attempt under way.
     pub(super) attempt: Option<Attempt>,
     /// Captured errors that were given up at the end.
@@ -81,10 +83,11 @@ impl Standing {
         sync::lock(&self.0).acknowledged
     }
 
-    /// Whether an attempt for that snapshot, or a newer one, has ended, or none will be made.
-    pub(super) fn has_attempted(&self, sequence: u64) -> bool {
+    /// Whether an attempt for that snapshot, or a newer one, has ended, or none will be made soon.
+    pub(super) fn has_attempted(&self, sequence: u64, now: Instant) -> bool {
         let state = sync::lock(&self.0);
-        state.attempted >= sequence || state.has_ended
+        let is_silent = state.silent_until.is_some_and(|until| until > now);
+        state.attempted >= sequence || is_silent || state.has_ended
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -101,6 +104,7 @@ impl Standing {
     pub(super) fn succeeded(&self, snapshot: Option<(u64, Instant)>) -> u64 {
         let mut state = sync::lock(&self.0);
         state.attempt = None;
+        state.silent_until = None;
         if let Some((sequence, _)) = snapshot {
             state.acknowledgements += 1;
             state.acknowledged = snapshot;
@@ -110,8 +114,14 @@ impl Standing {
     }
 
     /// Ends an attempt; returns how many have failed in a row, this one included.
-    pub(super) fn failed(&self, sequence: Option<u64>, failure: String) -> u64 {
+    pub(super) fn failed(
+        &self,
+        sequence: Option<u64>,
+        failure: String,
+        silent_until: Option<Instant>,
+    ) -> u64 {
         let mut state = sync::lock(&self.0);
+        state.silent_until = silent_until;
         state.attempt = None;
         state.failures += 1;
         state.failures_in_a_row += 1;
