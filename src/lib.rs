@@ -144,7 +144,7 @@ mod models;
 pub use client::{
     CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
     ConfigSource, Delivery, ErrorDelivery, ExportError, Exporter, ExporterReport, FailureCause,
-    Health, Liveness, Provider, Report, Secret, StartError,
+    Health, Liveness, Provider, Report, Secret, StartError, Subscription,
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;

@@ -56,8 +56,9 @@ struct State {
 type Subscriber = Box<dyn FnOnce() + Send>;
 
 /// A call that is made when a token is cancelled, unless this is dropped before.
+#[derive(Debug)]
 #[must_use = "dropping it ends it"]
-pub(crate) struct Subscription {
+pub struct Subscription {
     token: CancelToken,
     number: u64,
 }
@@ -141,7 +142,7 @@ impl CancelToken {
 
     fn wake_this_thread(&self) -> Subscription {
         let waiter = thread::current();
-        self.subscribe(move || waiter.unpark())
+        self.on_cancel(move || waiter.unpark())
     }
 
     /// A token that is cancelled with this one, and can be cancelled alone.
@@ -150,7 +151,7 @@ impl CancelToken {
     pub fn child(&self) -> Self {
         let child = Self::new();
         let shared = Arc::downgrade(&child.shared);
-        let subscription = self.subscribe(move || {
+        let subscription = self.on_cancel(move || {
             if let Some(shared) = shared.upgrade() {
                 Self { shared }.cancel();
             }
@@ -161,10 +162,25 @@ impl CancelToken {
 
     /// Has `f` called once when the token is cancelled, at once if it is already.
     ///
+    /// For what cannot wait on the token, since it waits for something else: a channel, an async
+    /// runtime.
+    ///
+    /// ```
+    /// # let cancel = quipu::CancelToken::new();
+    /// let (jobs, queue) = std::sync::mpsc::channel::<u32>();
+    /// let worker = std::thread::spawn(move || queue.iter().sum::<u32>());
+    /// jobs.send(3)?;
+    /// // The end of the channel is the end of the worker.
+    /// let _subscription = cancel.on_cancel(move || drop(jobs));
+    /// cancel.cancel();
+    /// assert_eq!(worker.join().unwrap(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Its panics are contained. It is called by the thread that cancels, which holds no lock of
     /// the token, and should be quick. Dropping the subscription ends it; a call that has begun on
     /// another thread may outlast that.
-    pub(crate) fn subscribe(&self, f: impl FnOnce() + Send + 'static) -> Subscription {
+    pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) -> Subscription {
         let mut state = sync::lock(&self.shared.state);
         let number = state.subscribed;
         state.subscribed += 1;
@@ -307,15 +323,15 @@ mod tests {
             let called = called.clone();
             move || called.send(name).unwrap()
         };
-        let _first = token.subscribe(call("first"));
-        let _panics = token.subscribe(|| panic!("contained"));
-        let ended = token.subscribe(call("ended"));
+        let _first = token.on_cancel(call("first"));
+        let _panics = token.on_cancel(|| panic!("contained"));
+        let ended = token.on_cancel(call("ended"));
         drop(ended);
-        let _second = token.subscribe(call("second"));
+        let _second = token.on_cancel(call("second"));
         token.cancel();
         token.cancel();
-        let _late = token.subscribe(call("late"));
-        let _late_panics = token.subscribe(|| panic!("contained"));
+        let _late = token.on_cancel(call("late"));
+        let _late_panics = token.on_cancel(|| panic!("contained"));
         assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["first", "second", "late"]);
         assert_eq!(subscribers(&token), 0);
     }
@@ -325,10 +341,10 @@ mod tests {
         let token = CancelToken::new();
         let (called, calls) = channel();
         let inside = token.clone();
-        let _subscription = token.subscribe(move || {
+        let _subscription = token.on_cancel(move || {
             inside.cancel_by(Instant::now());
             let nested = called.clone();
-            drop(inside.subscribe(move || nested.send("nested").unwrap()));
+            drop(inside.on_cancel(move || nested.send("nested").unwrap()));
             drop(inside.child());
             called.send("outer").unwrap();
         });
@@ -350,7 +366,7 @@ mod tests {
                 })
             });
             start.wait();
-            let subscription = token.subscribe(move || called.send(()).unwrap());
+            let subscription = token.on_cancel(move || called.send(()).unwrap());
             assert_eq!(calls.recv_timeout(PATIENCE), Ok(()));
             cancelling.into_iter().for_each(|thread| thread.join().unwrap());
             drop(subscription);

@@ -36,7 +36,7 @@ mod settings;
 mod standing;
 
 pub use builder::ClientBuilder;
-pub use cancel::CancelToken;
+pub use cancel::{CancelToken, Subscription};
 pub use capture::CapturedError;
 pub use clock::ManualClock;
 pub use config::{CheckedConfig, Config, ConfigError, ConfigSource, Provider, Secret};
@@ -56,7 +56,6 @@ pub(crate) use {
     orders::{Order, Orders},
 };
 
-use cancel::Subscription;
 use pipeline::Pipeline;
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -119,7 +118,7 @@ impl Client {
         let pipeline = Arc::new(pipeline);
         let cancel = cancel.map(|token| {
             let pipeline = Arc::downgrade(&pipeline);
-            token.subscribe(move || {
+            token.on_cancel(move || {
                 if let Some(pipeline) = pipeline.upgrade() {
                     pipeline.begin_stop(stop_timeout);
                 }
