@@ -146,7 +146,7 @@ proptest! {
         // Intervals that divide the value up to 3,000 times, since the oracle goes one by one.
         let records: Vec<_> = pairs
             .into_iter()
-            .map(|(value, parts, more)| (value, 0, value / parts + more))
+            .map(|(value, parts, more)| (value, 0, (value / parts).saturating_add(more)))
             .filter(|(value, _, interval)| *interval == 0 || value / interval < 5_000)
             .collect();
         let hdr = hdr_of(digits, &records);
