@@ -139,7 +139,8 @@ impl Registry {
     /// once, whichever client of this registry asks.
     pub(crate) fn take_unreported(&self) -> (u64, u64) {
         let mut reported = sync::lock(&self.reported);
-        let (refused, detached) = (self.refusals().count, detached_records());
+        let refused = sync::lock(&self.refusals).count;
+        let detached = detached_records();
         let before = std::mem::replace(&mut *reported, Reported { refused, detached });
         // Detached counters begin again in a forked child.
         (refused - before.refused, detached.saturating_sub(before.detached))
