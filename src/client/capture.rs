@@ -4,7 +4,7 @@
 //! exporter, and goes on: a full queue costs the error, and it is counted.
 #![forbid(unsafe_code)]
 
-use super::contained::contained;
+use super::contained::{contained, panic_text};
 use super::measures::Dropped;
 use crate::sync::{self, Mutex};
 use std::collections::VecDeque;
@@ -58,7 +58,7 @@ impl CapturedError {
 
     pub(super) fn of_panic(panic: &PanicHookInfo<'_>) -> Self {
         let mut texts = Texts::new();
-        let message = panic_message(panic.payload()).unwrap_or("a panic without a message");
+        let message = panic_text(panic.payload()).unwrap_or("a panic without a message");
         let messages = vec![texts.of(&message)];
         let location = panic.location().map(|location| texts.of(&location));
         let backtrace = std::backtrace::Backtrace::capture();
@@ -200,10 +200,4 @@ impl Write for Bounded {
         self.is_cut = true;
         Err(std::fmt::Error)
     }
-}
-
-/// What a panic said, if it said something.
-fn panic_message(payload: &(dyn std::any::Any + Send)) -> Option<&str> {
-    let message = payload.downcast_ref::<&str>().copied();
-    message.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }

@@ -9,19 +9,19 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(message)
 }
 
+/// What a panic said, if it said something.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
 fn message(payload: Box<dyn Any + Send>) -> String {
-    let payload = match payload.downcast::<&'static str>() {
-        Ok(text) => return (*text).to_owned(),
-        Err(payload) => payload,
-    };
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => {
-            // Its drop is somebody else's code too, and may panic again: it is leaked.
-            std::mem::forget(payload);
-            "a panic without a text".to_owned()
-        }
+    if let Some(text) = panic_text(&*payload) {
+        return text.to_owned();
     }
+    // Its drop is somebody else's code too, and may panic again: it is leaked.
+    std::mem::forget(payload);
+    "a panic without a text".to_owned()
 }
 
 #[cfg(all(test, not(loom)))]
