@@ -3,7 +3,9 @@
 
 use super::cancel::CancelToken;
 use super::clock::{Clock, ManualClock};
-use super::config::{LONGEST_INTERVAL, SHORTEST_INTERVAL};
+use super::config::{
+    DEFAULT_FLUSH_INTERVAL, DEFAULT_SAMPLE_RATE, LONGEST_INTERVAL, SHORTEST_INTERVAL,
+};
 use super::delay::DEFAULT_BACKOFF;
 use super::exporter::Exporter;
 use super::flusher::Source;
@@ -15,7 +17,6 @@ use std::fmt;
 use std::ops::{Deref, RangeInclusive};
 use std::time::Duration;
 
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -60,8 +61,8 @@ impl ClientBuilder {
             backoff: DEFAULT_BACKOFF,
             configured: Configured {
                 is_enabled: true,
-                interval: DEFAULT_INTERVAL,
-                sample_rate: 1.0,
+                interval: DEFAULT_FLUSH_INTERVAL,
+                sample_rate: DEFAULT_SAMPLE_RATE,
                 exporters: Vec::new(),
                 error: None,
             },

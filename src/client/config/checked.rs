@@ -11,7 +11,8 @@ use super::secret::Secret;
 use std::time::Duration;
 
 const DEFAULT_PROVIDER: Provider = Provider::Console;
-const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+pub(in crate::client) const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+pub(in crate::client) const DEFAULT_SAMPLE_RATE: f64 = 1.0;
 
 /// A [`Config`] that was checked; made by [`Config::check`]. What was not set is as by default.
 #[derive(Clone, Debug)]
@@ -87,7 +88,7 @@ pub(super) fn check(config: &Config) -> Result<CheckedConfig, ConfigError> {
         providers: providers.to_vec(),
         dsns: dsns(config, providers)?,
         flush_interval: config.flush_interval.unwrap_or(DEFAULT_FLUSH_INTERVAL),
-        sample_rate: config.sample_rate.unwrap_or(1.0),
+        sample_rate: config.sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE),
         traces_rate: config.traces_rate.unwrap_or(0.0),
     })
 }
