@@ -5,6 +5,7 @@
 //! threads wait: that is what lets `advance` return when all is done that had to be done by then.
 #![forbid(unsafe_code)]
 
+use super::config::LONGEST_INTERVAL;
 use crate::snapshot::Moment;
 use crate::sync::{self, Mutex, Parker, Unparker};
 use std::sync::Arc;
@@ -12,6 +13,12 @@ use std::time::{Duration, Instant};
 
 /// How long `advance` waits before it takes the clients for stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The moment after `timeout` by the system's time, a century from now at most: room is left to add
+/// to it.
+pub(crate) fn after(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(LONGEST_INTERVAL)
+}
 
 /// Where a client's time comes from.
 #[derive(Clone, Debug, Default)]

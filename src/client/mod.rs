@@ -47,6 +47,7 @@ pub use report::{ExporterReport, Report};
 pub use settings::StartError;
 
 pub(crate) use builder::Configured;
+pub(crate) use clock::after;
 pub(crate) use contained::contained;
 pub(crate) use join::join_by;
 

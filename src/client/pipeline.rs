@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::capture::{CapturedError, ErrorQueue};
-use super::clock::{Clock, Waker};
+use super::clock::{Clock, Waker, after};
 use super::delay::Backoff;
 use super::delivery::{Course, DeliveryThread, Destination};
 use super::flusher::{FlusherThread, Flushes, Progress};
@@ -258,10 +258,4 @@ fn distinct(destinations: &[Arc<Destination>], name: &str) -> String {
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let mut names = std::iter::once(name.to_owned()).chain(numbered);
     names.find(|name| is_free(name)).unwrap_or_default()
-}
-
-/// The moment after `timeout`; far away if the clock does not reach so far.
-fn after(timeout: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(timeout).unwrap_or(now + Duration::from_secs(86_400 * 365))
 }

@@ -5,14 +5,12 @@ use super::census::{ThreadCensus, ThreadName};
 use super::report::{WorkerReport, WorkerStatus};
 use super::thread::WorkerThread;
 use super::{Worker, WorkerError};
-use crate::client::CancelToken;
+use crate::client::{CancelToken, after};
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
 /// What a manager that is dropped gives its workers.
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer ones could not be added to every clock's now.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 366 * 86_400);
 /// How long those have that are cancelled when the time is used up: for what ends at once.
 const GRACE: Duration = Duration::from_millis(30);
 /// How long the system may list a thread that was joined, when the time is used up, and otherwise.
@@ -173,7 +171,7 @@ impl WorkerManager {
             return WorkerReport::default();
         }
         self.is_over = true;
-        let deadline = Instant::now() + timeout.min(LONGEST_TIMEOUT);
+        let deadline = after(timeout);
         let have_ended = self.workers.iter_mut().rev().all(|worker| {
             worker.cancel_by(deadline);
             worker.ends_by(deadline)
