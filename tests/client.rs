@@ -4,25 +4,16 @@
 
 mod exporter;
 
-use exporter::{A_CHANCE, NEVER, PATIENCE, by, client_of, gate, held_back, registry, returns};
+use exporter::{
+    A_CHANCE, NEVER, PATIENCE, additions, by, client_of, gate, held_back, registry, reporting,
+    returns,
+};
 use quipu::testing::{ManualClock, TestExporter};
-use quipu::{Client, Delivery, Exporter, Registry};
+use quipu::{Client, Delivery, Registry};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
-
-/// Added by a delivery to the counter `c`, and recorded by it in the histogram `h`.
-fn additions(delivery: &Delivery<'_>) -> (u64, u64) {
-    let delta = delivery.delta();
-    let recorded = delta.histogram("h", &[]).map_or(0, |histogram| histogram.count());
-    (delta.counter("c", &[]).unwrap_or(0), recorded)
-}
-
-/// Acknowledges everything and tells what it added.
-fn reporting(sender: Sender<(u64, u64)>) -> impl Exporter {
-    by("reporting", move |delivery: &Delivery<'_>| Ok(sender.send(additions(delivery))?))
-}
 
 #[test]
 fn snapshots_are_published_at_the_interval() {

@@ -4,14 +4,14 @@
 
 mod exporter;
 
-use exporter::{Log, NEVER, PATIENCE, by, client_of, returns, wait_until};
+use exporter::{Log, NEVER, PATIENCE, additions, by, client_of, reporting, returns, wait_until};
 use fastrand::Rng;
 use quipu::testing::ManualClock;
 use quipu::{Client, Delivery, ExportError, Exporter, FailureCause, Registry, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -315,18 +315,6 @@ fn every_record_is_acknowledged_once_whatever_the_exporter_does() {
             assert!(failures > 10, "{cause:?}: {failures}");
         }
     }
-}
-
-/// Added by a delivery to the counter `c`, and recorded by it in the histogram `h`.
-fn additions(delivery: &Delivery<'_>) -> (u64, u64) {
-    let delta = delivery.delta();
-    let recorded = delta.histogram("h", &[]).map_or(0, |histogram| histogram.count());
-    (delta.counter("c", &[]).unwrap_or(0), recorded)
-}
-
-/// Acknowledges everything and tells what it added.
-fn reporting(sender: Sender<(u64, u64)>) -> impl Exporter {
-    by("reporting", move |delivery: &Delivery<'_>| Ok(sender.send(additions(delivery))?))
 }
 
 /// Runs 30 rounds with an exporter that fails in its way in two of three, beside ones that do not.

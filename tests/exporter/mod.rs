@@ -85,6 +85,18 @@ pub fn held_back(name: &'static str) -> (impl Exporter, Held) {
     (exporter, held)
 }
 
+/// Added by a delivery to the counter `c`, and recorded by it in the histogram `h`.
+pub fn additions(delivery: &Delivery<'_>) -> (u64, u64) {
+    let delta = delivery.delta();
+    let recorded = delta.histogram("h", &[]).map_or(0, |histogram| histogram.count());
+    (delta.counter("c", &[]).unwrap_or(0), recorded)
+}
+
+/// Acknowledges everything and tells what it added.
+pub fn reporting(sender: Sender<(u64, u64)>) -> impl Exporter {
+    by("reporting", move |delivery: &Delivery<'_>| Ok(sender.send(additions(delivery))?))
+}
+
 /// A list that both an exporter and its test have.
 pub struct Log<T>(Arc<Mutex<Vec<T>>>);
 
