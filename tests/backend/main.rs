@@ -64,7 +64,8 @@ struct Beset {
 }
 
 impl Beset {
-    fn new(backend: SocketAddr) -> Self {
+    /// Under load, when the backend has acknowledged the first deliveries.
+    fn start(backend: SocketAddr) -> (Self, Load) {
         let registry = Arc::new(Registry::new());
         let (healthy, attempts) = (TestExporter::new(), Arc::default());
         let client = Client::builder()
@@ -76,7 +77,10 @@ impl Beset {
             .exporter(healthy.clone())
             .start()
             .unwrap();
-        Self { registry, client, healthy, attempts }
+        let load = Load::start(&registry);
+        let beset = Self { registry, client, healthy, attempts };
+        beset.wait_for_deliveries();
+        (beset, load)
     }
 
     fn tcp(&self) -> ExporterReport {
@@ -130,6 +134,19 @@ impl Beset {
         assert_eq!(self.tcp().acknowledged, tcp, "the backend is not in trouble");
     }
 
+    /// Stops the client while the backend is in trouble, which ends before the time is over.
+    fn stop(&self, end_trouble: impl FnOnce() + Send) {
+        let report = thread::scope(|scope| {
+            scope.spawn(|| {
+                wait_until("the stop", || !self.client.report().exporters[1].is_running);
+                self.wait_for_failures();
+                end_trouble();
+            });
+            self.client.stop(PATIENCE)
+        });
+        assert!(report.is_delivered(), "{report}");
+    }
+
     /// What the backend and the healthy exporter have is what was recorded.
     fn assert_exact(&self, recorded: Totals, backend: &books::Books) {
         assert!(recorded.counter > 0 && recorded.recorded > 0);
@@ -154,9 +171,7 @@ fn have_got_on(before: &(u64, Vec<u64>), now: &(u64, Vec<u64>)) -> bool {
 #[cfg_attr(miri, ignore = "opens sockets")]
 fn a_backend_that_fails_in_every_way_has_exactly_what_was_recorded() {
     let backend = Backend::start();
-    let beset = Beset::new(backend.address());
-    let load = Load::start(&beset.registry);
-    beset.wait_for_deliveries();
+    let (beset, load) = Beset::start(backend.address());
 
     for round in 0..ROUNDS {
         // Dies between two batches.
@@ -193,14 +208,6 @@ fn a_backend_that_fails_in_every_way_has_exactly_what_was_recorded() {
     // The end finds it dead, with a batch in doubt; it is back before the time is over.
     backend.strike(Fault::NoAnswer);
     let recorded = load.stop();
-    let report = thread::scope(|scope| {
-        scope.spawn(|| {
-            wait_until("the stop", || !beset.client.report().exporters[1].is_running);
-            beset.wait_for_failures();
-            backend.restart();
-        });
-        beset.client.stop(PATIENCE)
-    });
-    assert!(report.is_delivered(), "{report}");
+    beset.stop(|| backend.restart());
     beset.assert_exact(recorded, &backend.books());
 }

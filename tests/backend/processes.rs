@@ -3,8 +3,6 @@
 
 use crate::books::{Books, next_batch};
 use crate::directory::Directory;
-use crate::exporter::{PATIENCE, wait_until};
-use crate::load::Load;
 use crate::process::emulator;
 use crate::{Beset, ROUNDS};
 use std::fs;
@@ -132,9 +130,7 @@ fn a_backend_process_that_is_killed_and_stopped_has_exactly_what_was_recorded() 
     let test =
         "processes::a_backend_process_that_is_killed_and_stopped_has_exactly_what_was_recorded";
     let mut backend = Backend::start(test, directory.path().join("books"));
-    let beset = Beset::new(backend.address);
-    let load = Load::start(&beset.registry);
-    beset.wait_for_deliveries();
+    let (beset, load) = Beset::start(backend.address);
 
     for round in 0..ROUNDS {
         backend.kill();
@@ -161,15 +157,7 @@ fn a_backend_process_that_is_killed_and_stopped_has_exactly_what_was_recorded() 
     backend.signal(libc::SIGSTOP);
     beset.wait_for_failures();
     let recorded = load.stop();
-    let report = thread::scope(|scope| {
-        scope.spawn(|| {
-            wait_until("the stop", || !beset.client.report().exporters[1].is_running);
-            beset.wait_for_failures();
-            backend.signal(libc::SIGCONT);
-        });
-        beset.client.stop(PATIENCE)
-    });
-    assert!(report.is_delivered(), "{report}");
+    beset.stop(|| backend.signal(libc::SIGCONT));
     let books = backend.books();
     beset.assert_exact(recorded, &books);
     // What had been sent while it was stopped, it took late, and once.
