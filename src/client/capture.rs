@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::contained::{contained, panic_text};
+use super::cut::cut;
 use super::measures::Dropped;
 use crate::sync::{self, Mutex};
 use std::collections::VecDeque;
@@ -194,8 +195,7 @@ impl Write for Bounded {
             self.text += text;
             return Ok(());
         }
-        let end = (0..=self.room).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        self.text += &text[..end];
+        self.text += cut(text, self.room);
         self.text += " ..";
         self.is_cut = true;
         Err(std::fmt::Error)

@@ -20,6 +20,7 @@ mod capture;
 mod clock;
 mod config;
 mod contained;
+mod cut;
 mod delay;
 mod delivery;
 mod exporter;

@@ -3,6 +3,7 @@
 
 use super::capture::{CapturedError, ErrorQueue};
 use super::clock::{Clock, Waker, after};
+use super::cut::cut;
 use super::delay::Backoff;
 use super::delivery::{Course, DeliveryThread, Destination};
 use super::flusher::{FlusherThread, Flushes, Progress};
@@ -227,10 +228,8 @@ impl Threads {
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), StartError> {
         let full_name = format!("quipu-{name}");
-        let fits = (0..=full_name.len().min(THREAD_NAME_BYTES)).rev();
-        let end = fits.into_iter().find(|&end| full_name.is_char_boundary(end)).unwrap_or(0);
         // A name with a NUL is one that the system cannot show.
-        let shown = full_name[..end].replace('\0', "");
+        let shown = cut(&full_name, THREAD_NAME_BYTES).replace('\0', "");
         let thread = thread::Builder::new().name(shown).spawn(work);
         let thread = thread.map_err(|error| StartError::Thread { name: name.to_owned(), error })?;
         self.running.push(thread);
