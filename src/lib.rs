@@ -86,6 +86,11 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Answering
+//!
+//! An `Endpoint` (feature `http`) answers over HTTP: Prometheus, probes, scripts and people. It is
+//! mounted into a service, or served from a thread of its own.
+//!
 //! # Background work
 //!
 //! A [`WorkerManager`] starts [`Worker`]s in threads of their own and stops them in reverse order,
@@ -93,6 +98,11 @@
 //! panicked or did not stop, and threads that were left behind. A [`Client`] is a worker. So is
 //! `SystemCollector` (feature `system`), which sets gauges to the process's memory, CPU time, threads
 //! and open files, and with the feature `tokio` to a runtime's tasks.
+//!
+//! # HTTP servers
+//!
+//! `HttpLayer` (features `tower` and `axum`) measures every request of a server that is built of
+//! tower's services, by OpenTelemetry's conventions: duration, requests in flight, sizes.
 //!
 //! # Memory
 //!
@@ -112,9 +122,13 @@
 //! After `fork` the child keeps recording into its own copy of the cells; a [`Client`] of the parent
 //! does nothing there.
 
+#[cfg(all(feature = "tower", not(loom)))]
+mod bridge;
 mod buckets;
 mod client;
 mod export;
+#[cfg(all(feature = "http", not(loom)))]
+mod http;
 mod metric;
 mod registry;
 mod series;
@@ -141,6 +155,12 @@ mod documents {
 #[path = "../loom-tests/mod.rs"]
 mod models;
 
+#[cfg(all(feature = "http", not(loom)))]
+pub use self::http::{
+    Endpoint, EndpointBody, EndpointBuilder, EndpointFuture, EndpointServer, ServeError,
+};
+#[cfg(all(feature = "tower", not(loom)))]
+pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
 pub use client::{
     CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
     ConfigSource, Delivery, ErrorDelivery, ExportError, Exporter, ExporterReport, FailureCause,
@@ -148,7 +168,10 @@ pub use client::{
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;
-pub use export::{Console, JsonLines};
+pub use export::{
+    BoundsError, Console, JsonEncoder, JsonLines, PrometheusEncoder, PrometheusFormat,
+    PrometheusNames,
+};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};

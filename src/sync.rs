@@ -160,6 +160,14 @@ mod imp {
         pub(crate) fn latest(&self) -> Option<Arc<T>> {
             self.0.load_full()
         }
+
+        /// What `read` makes of the newest value. Touches no count that readers share; allocates when
+        /// a thread calls it for the first time.
+        #[cfg(feature = "tower")]
+        #[inline]
+        pub(crate) fn read<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
+            read(self.0.load().as_deref())
+        }
     }
 }
 
@@ -259,6 +267,11 @@ mod imp {
 
         pub(crate) fn latest(&self) -> Option<Arc<T>> {
             super::lock(&self.0).clone()
+        }
+
+        #[cfg(feature = "tower")]
+        pub(crate) fn read<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
+            read(super::lock(&self.0).as_deref())
         }
     }
 }

@@ -295,3 +295,86 @@ fn a_flush_and_its_delivery_allocate_nothing_in_the_steady_state() {
         assert!(allocations < 50, "{allocations} in a hundred flushes");
     });
 }
+
+/// Requests through a layer, each read to its end, as a server would.
+#[cfg(feature = "tower")]
+mod requests {
+    use super::{Registry, allocations_during};
+    use axum::body::Bytes;
+    use http::{Request, Response};
+    use http_body::Body;
+    use http_body_util::Full;
+    use quipu::{HttpLayer, RequestBody};
+    use std::convert::Infallible;
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+    use tower::{Layer, Service};
+
+    /// What a router has put into a request.
+    #[derive(Clone)]
+    struct Template(&'static str);
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done,
+            Poll::Pending => unreachable!("nothing here waits"),
+        }
+    }
+
+    async fn read_to_end(body: impl Body) {
+        let mut body = pin!(body);
+        while let Some(Ok(_)) = poll_fn(|context| body.as_mut().poll_frame(context)).await {}
+    }
+
+    #[test]
+    fn a_request_allocates_nothing_once_its_series_exist() {
+        let registry = Arc::new(Registry::new());
+        let layer = HttpLayer::new()
+            .registry(registry.clone())
+            .route(|parts| parts.extensions.get::<Template>().map(|template| template.0));
+        let mut service =
+            layer.layer(tower::service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+                read_to_end(request.into_body()).await;
+                let mut response = Response::new(Full::new(Bytes::from_static(b"answer")));
+                *response.status_mut() = http::StatusCode::CREATED;
+                Ok::<_, Infallible>(response)
+            }));
+        let request = |route, body: &'static str| {
+            let request = Request::post("/").extension(Template(route));
+            request.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("a valid request")
+        };
+        let mut allocations_of = |request, is_cancelled: bool| {
+            allocations_during(|| {
+                run(async {
+                    let answer = service.call(request);
+                    if !is_cancelled {
+                        let Ok(response) = answer.await;
+                        read_to_end(response.into_body()).await;
+                    }
+                });
+            })
+        };
+        for route in ["/a", "/b"] {
+            for is_cancelled in [false, true] {
+                assert_ne!(allocations_of(request(route, "body"), is_cancelled), 0);
+            }
+        }
+        for round in 0..100 {
+            for (route, body) in [("/a", "body"), ("/b", "body"), ("/a", ""), ("/b", "more")] {
+                let allocations = allocations_of(request(route, body), round % 3 == 0);
+                assert_eq!(allocations, 0, "{route} with {body:?} in round {round}");
+            }
+        }
+        let counts = registry
+            .snapshot()
+            .iter()
+            .filter_map(|(_, value)| match value {
+                super::Value::Histogram(histogram) => Some(histogram.count()),
+                _ => None,
+            })
+            .sum::<u64>();
+        assert_eq!(counts, 3 * 404);
+    }
+}

@@ -325,6 +325,6 @@ fn excerpt(text: &str) -> String {
 }
 
 /// Writes a log line; a logger that panics does no more than that.
-pub(super) fn tell(level: log::Level, text: std::fmt::Arguments<'_>) {
+pub(crate) fn tell(level: log::Level, text: std::fmt::Arguments<'_>) {
     let _ = contained(|| log::log!(target: "quipu", level, "{text}"));
 }

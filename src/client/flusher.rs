@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A registry that lives for as long as a client may read it.
-pub(super) type Source = Box<dyn Deref<Target = Registry> + Send + Sync>;
+pub(crate) type Source = Box<dyn Deref<Target = Registry> + Send + Sync>;
 
 /// What the flusher shares with callers.
 pub(super) struct Flushes {

@@ -39,7 +39,7 @@ pub enum Liveness {
 }
 
 impl Health {
-    pub(super) fn live() -> Self {
+    pub(crate) fn live() -> Self {
         Self { liveness: Liveness::Live, reasons: Vec::new() }
     }
 

@@ -50,6 +50,9 @@ pub use settings::StartError;
 pub(crate) use builder::Configured;
 pub(crate) use clock::after;
 pub(crate) use contained::contained;
+pub(crate) use delivery::tell;
+#[cfg(all(feature = "http", not(loom)))]
+pub(crate) use flusher::Source;
 pub(crate) use join::join_by;
 
 #[cfg(all(loom, test))]

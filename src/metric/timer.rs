@@ -30,6 +30,25 @@ fn elapsed_ns(clock: &Clock, start: u64) -> u64 {
     clock.delta_as_nanos(start, clock.raw())
 }
 
+/// When something began whose histogram is known at its end only; otherwise a [`Timer`].
+#[cfg(feature = "tower")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning(u64);
+
+#[cfg(feature = "tower")]
+impl Beginning {
+    #[inline(always)]
+    pub(crate) fn now() -> Self {
+        Self(clock().raw())
+    }
+
+    /// Nanoseconds since then, 0 if the clock went backwards.
+    #[inline(always)]
+    pub(crate) fn elapsed_ns(self) -> u64 {
+        elapsed_ns(clock(), self.0)
+    }
+}
+
 /// Records the time from [`Histogram::start`] to its drop.
 ///
 /// The clock is the processor's time stamp counter where it is invariant, otherwise the system's

@@ -17,7 +17,7 @@ type Chunk = Vec<Arc<Descriptor>>;
 /// Series in the order of their registration. Immutable: snapshots between which nothing was
 /// registered share one.
 #[derive(Debug, Default)]
-pub(super) struct Catalog {
+pub(crate) struct Catalog {
     chunks: Vec<Arc<Chunk>>,
     len: usize,
     /// All positions, by name and then by labels.
@@ -27,11 +27,11 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn get(&self, at: usize) -> &Descriptor {
+    pub(crate) fn get(&self, at: usize) -> &Descriptor {
         self.shared(at)
     }
 
@@ -62,7 +62,7 @@ impl Catalog {
 
     /// All positions, by name and then by labels. Those who ask at the same time for the first time
     /// each put them in order.
-    pub(super) fn sorted(&self) -> &[u32] {
+    pub(crate) fn sorted(&self) -> &[u32] {
         if let Some(sorted) = self.sorted.get() {
             return sorted;
         }
@@ -85,7 +85,7 @@ impl Catalog {
 
     /// How many positions mean the same series in both: the smaller length, or none if they are of
     /// different registries.
-    pub(super) fn in_common(&self, other: &Self) -> usize {
+    pub(crate) fn in_common(&self, other: &Self) -> usize {
         let common = self.len.min(other.len);
         let same = common != 0 && Arc::ptr_eq(self.shared(0), other.shared(0));
         if same { common } else { 0 }

@@ -115,6 +115,16 @@ impl<'a> HistogramSnapshot<'a> {
         })
     }
 
+    /// Where the buckets begin and end.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Index and count of the buckets that hold something.
+    pub(crate) fn counts(&self) -> &'a [(u32, u64)] {
+        self.buckets
+    }
+
     /// How many significant decimal digits its buckets keep.
     pub fn significant_digits(&self) -> u8 {
         self.digits

@@ -13,12 +13,12 @@ mod histogram;
 
 pub use histogram::{Bucket, HistogramSnapshot};
 
+pub(crate) use catalog::Catalog;
 pub(crate) use collector::Collector;
 
 use crate::metric::UNSET_GAUGE;
 use crate::series::{Descriptor, Kind};
 use crate::store::recording_since;
-use catalog::Catalog;
 use histogram::HistogramTotals;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -176,7 +176,7 @@ impl Snapshot {
         Some(match self.catalog.get(at).kind() {
             Kind::Counter => Value::Counter(value),
             Kind::UpDownCounter => Value::UpDownCounter(value as i64),
-            Kind::Gauge if value == UNSET_GAUGE => return None,
+            Kind::Gauge if Self::is_unset(value) => return None,
             Kind::Gauge => Value::Gauge(f64::from_bits(value)),
             Kind::Histogram => Value::Histogram(self.histogram_at(at)),
         })
@@ -186,7 +186,23 @@ impl Snapshot {
         &self.histograms[self.values[at] as usize]
     }
 
-    fn histogram_at(&self, at: usize) -> HistogramSnapshot<'_> {
+    /// Which series it is about.
+    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The count or sum of the series at a position of the catalog, or the bits of a gauge's reading.
+    pub(crate) fn word_at(&self, at: usize) -> u64 {
+        self.values[at]
+    }
+
+    /// Whether such a word is that of a gauge never set.
+    pub(crate) fn is_unset(word: u64) -> bool {
+        word == UNSET_GAUGE
+    }
+
+    /// The distribution of the series at a position of the catalog, which is a histogram.
+    pub(crate) fn histogram_at(&self, at: usize) -> HistogramSnapshot<'_> {
         let totals = self.totals_at(at);
         let digits = self.catalog.get(at).significant_digits();
         HistogramSnapshot::new(digits, totals, &self.buckets[totals.buckets.clone()])

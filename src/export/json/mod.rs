@@ -1,7 +1,14 @@
-//! Lines of JSON: for log shippers, `jq` and `grep`.
+//! JSON: lines for log shippers, `jq` and `grep`, and a document for pages and scripts.
 #![forbid(unsafe_code)]
 
+mod document;
 mod line;
+mod object;
+
+pub use document::JsonEncoder;
+
+#[cfg(all(feature = "http", not(loom)))]
+pub(crate) use object::Object;
 
 use super::lines::Lines;
 use crate::client::{Delivery, ErrorDelivery, ExportError, Exporter};

@@ -1,0 +1,164 @@
+//! What families and labels are called in Prometheus' formats.
+//!
+//! A name ends in its base unit, and a counter's samples in `_total`
+//! (<https://prometheus.io/docs/practices/naming/>); a last part that says the recorded unit is
+//! replaced. So different families may come to the same name, or to names whose samples are the same:
+//! the first one keeps it, and later ones get a number that is made from their own name.
+#![forbid(unsafe_code)]
+
+use super::PrometheusNames;
+use super::scale::Scale;
+use crate::client::tell;
+use crate::series::{Descriptor, Kind, Label};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+/// What samples of a family are called, after its name; the name itself is taken as well.
+fn suffixes(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Counter => &["", "_total", "_created"],
+        Kind::UpDownCounter | Kind::Gauge => &[""],
+        Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
+    }
+}
+
+/// The names that are taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// The name of a new family: with its unit, without the `_total` of counters.
+    pub(super) fn claim(&mut self, descriptor: &Descriptor, names: PrometheusNames) -> String {
+        let wanted = exported_name(descriptor, names);
+        let mut name = wanted.clone();
+        let mut attempts = 0;
+        while self.is_taken(&name, descriptor.kind()) {
+            name = format!("{wanted}_{:08x}", hash(descriptor.name(), attempts));
+            attempts += 1;
+        }
+        if attempts != 0 {
+            tell(
+                log::Level::Warn,
+                format_args!(
+                    "{:?} is exported to Prometheus as {name}, since another metric's samples are \
+                     called {wanted} already; rename one of them",
+                    descriptor.name()
+                ),
+            );
+        }
+        let samples = suffixes(descriptor.kind()).iter();
+        self.taken.extend(samples.map(|suffix| format!("{name}{suffix}")));
+        name
+    }
+
+    fn is_taken(&self, name: &str, kind: Kind) -> bool {
+        suffixes(kind).iter().any(|suffix| self.taken.contains(&format!("{name}{suffix}")))
+    }
+}
+
+fn exported_name(descriptor: &Descriptor, names: PrometheusNames) -> String {
+    let scale = Scale::of(descriptor.unit());
+    let mut stem = descriptor.name();
+    if descriptor.kind() == Kind::Counter {
+        stem = without_last_part(stem, &["total"]);
+    }
+    stem = without_last_part(stem, scale.spellings);
+    let mut name = match names {
+        PrometheusNames::Underscores => identifier(stem).into_owned(),
+        PrometheusNames::Utf8 => stem.to_owned(),
+    };
+    if !scale.unit.is_empty() && stem != scale.unit {
+        name.push('_');
+        name.push_str(scale.unit);
+    }
+    name
+}
+
+/// `name` without its last part, if that is one of `words`, which no name consists of alone.
+fn without_last_part<'a>(name: &'a str, words: &[&str]) -> &'a str {
+    match name.rfind(is_separator) {
+        Some(at) if at != 0 && words.contains(&&name[at + 1..]) => &name[..at],
+        _ => name,
+    }
+}
+
+fn is_separator(character: char) -> bool {
+    matches!(character, '.' | '_' | '-' | '/')
+}
+
+/// With underscores for what Prometheus did not accept in names before its version 3.
+fn identifier(name: &str) -> Cow<'_, str> {
+    if is_identifier(name) {
+        return Cow::Borrowed(name);
+    }
+    let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
+    Cow::Owned(name.chars().map(plain).collect())
+}
+
+/// Whether a name, which does not begin with a digit, needs no quotes.
+pub(super) fn is_identifier(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The labels of a series, under keys that are told apart.
+pub(super) fn exported_labels<'a>(
+    descriptor: &'a Descriptor,
+    names: PrometheusNames,
+) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let is_histogram = descriptor.kind() == Kind::Histogram;
+    let mut labels = Vec::with_capacity(descriptor.labels().len() + 1);
+    for label in descriptor.labels() {
+        let mut key = match names {
+            PrometheusNames::Underscores => identifier(label.key()),
+            PrometheusNames::Utf8 => Cow::Borrowed(label.key()),
+        };
+        // Two underscores are Prometheus' own, and `le` is what buckets are told apart by.
+        if key.starts_with("__") || (is_histogram && key == "le") {
+            key = Cow::Owned(format!("exported_{key}"));
+        }
+        // Of `a.b` and `a_b` in one series the second keeps its key.
+        while key != label.key()
+            && (descriptor.label(&key).is_some() || labels.iter().any(|(other, _)| *other == key))
+        {
+            key.to_mut().push('_');
+        }
+        labels.push((key, Cow::Borrowed(label.value())));
+    }
+    labels
+}
+
+/// The exported labels of all series, as hashes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LabelSets {
+    seen: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl LabelSets {
+    /// Adds a label to those of a new series if another one of the family has the same: their keys
+    /// differ in what exported keys do not show.
+    pub(super) fn tell_apart<'a>(
+        &mut self,
+        family: u32,
+        descriptor: &'a Descriptor,
+        labels: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    ) {
+        let mut sorted: Vec<_> = labels.iter().collect();
+        sorted.sort_unstable();
+        if self.seen.insert(self.hasher.hash_one((family, sorted))) {
+            return;
+        }
+        let keys: Vec<_> = descriptor.labels().iter().map(Label::key).collect();
+        labels.push((Cow::Borrowed("quipu_keys"), Cow::Owned(keys.join(","))));
+    }
+}
+
+/// FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>), since the number is the same in all
+/// processes and versions.
+fn hash(text: &str, round: u32) -> u32 {
+    let bytes = text.bytes().chain(round.to_le_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

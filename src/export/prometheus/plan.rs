@@ -1,0 +1,139 @@
+//! What stays the same about series from scrape to scrape, rendered once.
+//!
+//! A plan follows the catalog of a registry, which only grows: families and series that were there
+//! before are not touched again. Encoding is copying pieces then, with numbers in between.
+#![forbid(unsafe_code)]
+
+use super::PrometheusNames;
+use super::bounds::Bounds;
+use super::name::{LabelSets, Names, exported_labels};
+use super::scale::Scale;
+use crate::series::{Descriptor, Kind};
+use crate::snapshot::Catalog;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a format writes of families and series ahead.
+pub(super) trait Syntax {
+    type Family: Clone + Debug;
+
+    fn family(new: &NewFamily<'_>) -> Self::Family;
+
+    /// Appends the piece of a series to `pieces`.
+    fn series(family: &Self::Family, labels: &[(Cow<'_, str>, Cow<'_, str>)], pieces: &mut Vec<u8>);
+}
+
+/// A family that a plan has not seen before.
+pub(super) struct NewFamily<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    /// With its unit, without the `_total` of counters.
+    pub(super) name: String,
+    pub(super) scale: Scale,
+    /// Of classic buckets, in exported units.
+    pub(super) bounds: &'a [f64],
+}
+
+impl NewFamily<'_> {
+    /// Prometheus' linter wants a text for each; the registered name says more than none.
+    pub(super) fn help(&self) -> &str {
+        if self.descriptor.help().is_empty() {
+            self.descriptor.name()
+        } else {
+            self.descriptor.help()
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Family<T> {
+    pub(super) kind: Kind,
+    pub(super) scale: Scale,
+    pub(super) rendered: T,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    pub(super) family: u32,
+    pub(super) piece: Range<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Plan<S: Syntax> {
+    spelling: PrometheusNames,
+    catalog: Arc<Catalog>,
+    names: Names,
+    label_sets: LabelSets,
+    by_name: HashMap<Box<str>, u32>,
+    pub(super) families: Vec<Family<S::Family>>,
+    /// By position in the catalog.
+    pub(super) series: Vec<Series>,
+    pub(super) pieces: Vec<u8>,
+}
+
+impl<S: Syntax> Plan<S> {
+    pub(super) fn new(spelling: PrometheusNames) -> Self {
+        Self {
+            spelling,
+            catalog: Arc::default(),
+            names: Names::default(),
+            label_sets: LabelSets::default(),
+            by_name: HashMap::new(),
+            families: Vec::new(),
+            series: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Follows to `catalog`.
+    pub(super) fn follow(&mut self, catalog: &Arc<Catalog>, bounds: &Bounds) {
+        if Arc::ptr_eq(&self.catalog, catalog) {
+            return;
+        }
+        // An older catalog of the same registry is a part of this one; another registry's is not.
+        if catalog.in_common(&self.catalog) != self.series.len().min(catalog.len()) {
+            *self = Self::new(self.spelling);
+        }
+        for at in self.series.len()..catalog.len() {
+            self.add(catalog.get(at), bounds);
+        }
+        if catalog.len() == self.series.len() {
+            self.catalog = catalog.clone();
+        }
+    }
+
+    fn add(&mut self, descriptor: &Descriptor, bounds: &Bounds) {
+        let family = match self.by_name.get(descriptor.name()) {
+            Some(&family) => family,
+            None => self.add_family(descriptor, bounds),
+        };
+        let mut labels = exported_labels(descriptor, self.spelling);
+        self.label_sets.tell_apart(family, descriptor, &mut labels);
+        let start = self.pieces.len();
+        S::series(&self.families[family as usize].rendered, &labels, &mut self.pieces);
+        self.series.push(Series { family, piece: start..self.pieces.len() });
+    }
+
+    fn add_family(&mut self, descriptor: &Descriptor, bounds: &Bounds) -> u32 {
+        let scale = Scale::of(descriptor.unit());
+        let rendered = S::family(&NewFamily {
+            descriptor,
+            name: self.names.claim(descriptor, self.spelling),
+            scale,
+            bounds: bounds.of(descriptor.name(), descriptor.unit()),
+        });
+        let family = self.families.len() as u32;
+        self.families.push(Family { kind: descriptor.kind(), scale, rendered });
+        self.by_name.insert(descriptor.name().into(), family);
+        family
+    }
+
+    /// The family and the piece of the series at a position of the catalog.
+    pub(super) fn at(&self, at: usize) -> (u32, &Family<S::Family>, &[u8]) {
+        let series = &self.series[at];
+        let family = &self.families[series.family as usize];
+        (series.family, family, &self.pieces[series.piece.clone()])
+    }
+}
