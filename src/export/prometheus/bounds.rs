@@ -129,13 +129,10 @@ impl<'a> Cumulative<'a> {
     /// that share the last bucket with values that do not.
     pub(super) fn up_to(&mut self, limit: u64) -> u64 {
         let last = self.layout.index(limit) as u32;
-        while let [(index, count), rest @ ..] = self.rest {
-            if *index > last {
-                break;
-            }
-            self.sum = self.sum.wrapping_add(*count);
-            self.rest = rest;
-        }
+        let within = self.rest.partition_point(|&(index, _)| index <= last);
+        let (within, rest) = self.rest.split_at(within);
+        self.rest = rest;
+        self.sum = within.iter().fold(self.sum, |sum, &(_, count)| sum.wrapping_add(count));
         self.sum
     }
 }

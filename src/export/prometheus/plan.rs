@@ -1,7 +1,8 @@
 //! What stays the same about series from scrape to scrape, rendered once.
 //!
 //! A plan follows the catalog of a registry, which only grows: families and series that were there
-//! before are not touched again. Encoding is copying pieces then, with numbers in between.
+//! before are not rendered again. Encoding is copying pieces then, with numbers in between. The pieces
+//! lie in the order in which they are copied, since memory is read much faster that way.
 #![forbid(unsafe_code)]
 
 use super::PrometheusNames;
@@ -55,9 +56,20 @@ pub(super) struct Family<T> {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Series {
-    pub(super) family: u32,
-    pub(super) piece: Range<usize>,
+struct Series {
+    /// Its position in the catalog.
+    at: u32,
+    family: u32,
+    piece: Range<usize>,
+}
+
+/// A series and what was rendered for it.
+pub(super) struct Rendered<'a, T> {
+    /// Its position in the catalog.
+    pub(super) at: usize,
+    pub(super) number: u32,
+    pub(super) family: &'a Family<T>,
+    pub(super) piece: &'a [u8],
 }
 
 #[derive(Debug)]
@@ -67,10 +79,10 @@ pub(super) struct Plan<S: Syntax> {
     names: Names,
     label_sets: LabelSets,
     by_name: HashMap<Box<str>, u32>,
-    pub(super) families: Vec<Family<S::Family>>,
-    /// By position in the catalog.
-    pub(super) series: Vec<Series>,
-    pub(super) pieces: Vec<u8>,
+    families: Vec<Family<S::Family>>,
+    /// By name and labels, and so are their pieces.
+    series: Vec<Series>,
+    pieces: Vec<u8>,
 }
 
 impl<S: Syntax> Plan<S> {
@@ -96,15 +108,32 @@ impl<S: Syntax> Plan<S> {
         if catalog.in_common(&self.catalog) != self.series.len().min(catalog.len()) {
             *self = Self::new(self.spelling);
         }
-        for at in self.series.len()..catalog.len() {
-            self.add(catalog.get(at), bounds);
-        }
-        if catalog.len() == self.series.len() {
+        if self.series.len() < catalog.len() {
+            for at in self.series.len()..catalog.len() {
+                self.add(at, catalog.get(at), bounds);
+            }
+            self.put_in_order(catalog);
             self.catalog = catalog.clone();
         }
     }
 
-    fn add(&mut self, descriptor: &Descriptor, bounds: &Bounds) {
+    fn put_in_order(&mut self, catalog: &Catalog) {
+        let mut by_position = vec![0; self.series.len()];
+        for (number, series) in self.series.iter().enumerate() {
+            by_position[series.at as usize] = number;
+        }
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        let ordered = catalog.sorted().iter().map(|&at| {
+            let series = &self.series[by_position[at as usize]];
+            let start = pieces.len();
+            pieces.extend_from_slice(&self.pieces[series.piece.clone()]);
+            Series { piece: start..pieces.len(), ..*series }
+        });
+        self.series = ordered.collect();
+        self.pieces = pieces;
+    }
+
+    fn add(&mut self, at: usize, descriptor: &Descriptor, bounds: &Bounds) {
         let family = match self.by_name.get(descriptor.name()) {
             Some(&family) => family,
             None => self.add_family(descriptor, bounds),
@@ -113,7 +142,7 @@ impl<S: Syntax> Plan<S> {
         self.label_sets.tell_apart(family, descriptor, &mut labels);
         let start = self.pieces.len();
         S::series(&self.families[family as usize].rendered, &labels, &mut self.pieces);
-        self.series.push(Series { family, piece: start..self.pieces.len() });
+        self.series.push(Series { at: at as u32, family, piece: start..self.pieces.len() });
     }
 
     fn add_family(&mut self, descriptor: &Descriptor, bounds: &Bounds) -> u32 {
@@ -130,10 +159,14 @@ impl<S: Syntax> Plan<S> {
         family
     }
 
-    /// The family and the piece of the series at a position of the catalog.
-    pub(super) fn at(&self, at: usize) -> (u32, &Family<S::Family>, &[u8]) {
-        let series = &self.series[at];
-        let family = &self.families[series.family as usize];
-        (series.family, family, &self.pieces[series.piece.clone()])
+    /// The series of a snapshot whose catalog has `len` of them.
+    pub(super) fn series(&self, len: usize) -> impl Iterator<Item = Rendered<'_, S::Family>> {
+        let series = self.series.iter().filter(move |series| (series.at as usize) < len);
+        series.map(|series| Rendered {
+            at: series.at as usize,
+            number: series.family,
+            family: &self.families[series.family as usize],
+            piece: &self.pieces[series.piece.clone()],
+        })
     }
 }

@@ -10,7 +10,7 @@
 
 use super::bounds::Cumulative;
 use super::native::{self, Native};
-use super::plan::{Family, NewFamily, Plan, Syntax};
+use super::plan::{Family, NewFamily, Plan, Rendered, Syntax};
 use crate::series::Kind;
 use crate::snapshot::{HistogramSnapshot, Snapshot};
 use std::borrow::Cow;
@@ -136,9 +136,7 @@ pub(super) fn write(
     push_varint_field(&mut work.created, timestamp::NANOS, u64::from(since.subsec_nanos()));
 
     let mut last = None;
-    for &at in snapshot.catalog().sorted() {
-        let at = at as usize;
-        let (number, family, labels) = plan.at(at);
+    for Rendered { at, number, family, piece: labels } in plan.series(snapshot.len()) {
         let word = snapshot.word_at(at);
         if family.kind == Kind::Gauge && Snapshot::is_unset(word) {
             continue;

@@ -19,7 +19,7 @@
 
 use super::bounds::Cumulative;
 use super::name::is_identifier;
-use super::plan::{Family, NewFamily, Plan, Syntax};
+use super::plan::{Family, NewFamily, Plan, Rendered, Syntax};
 use super::scale::Scale;
 use crate::export::number::{push_float, push_integer};
 use crate::series::{Kind, Unit};
@@ -193,9 +193,7 @@ pub(super) fn write(plan: &Plan<Text>, snapshot: &Snapshot, dialect: Dialect, ou
     }
     let mut lines = Writer { created, is_open: dialect == Dialect::OpenMetrics, out };
     let mut last = None;
-    for &at in snapshot.catalog().sorted() {
-        let at = at as usize;
-        let (number, family, piece) = plan.at(at);
+    for Rendered { at, number, family, piece } in plan.series(snapshot.len()) {
         let word = snapshot.word_at(at);
         if family.kind == Kind::Gauge && Snapshot::is_unset(word) {
             continue;

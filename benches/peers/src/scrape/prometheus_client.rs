@@ -1,0 +1,78 @@
+//! `prometheus-client`, in OpenMetrics' text format, into a buffer that is used again. Its labels
+//! are a struct whose encoder is derived.
+#![forbid(unsafe_code)]
+
+use super::workload::{self, Labels};
+use super::{Peer, Scrape, Way};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub struct PrometheusClient {
+    registry: Registry,
+    counters: Vec<Counter>,
+    histograms: Vec<Histogram>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LabelSet {
+    method: String,
+    route: String,
+}
+
+impl From<&Labels> for LabelSet {
+    fn from(labels: &Labels) -> Self {
+        Self { method: labels.method.into(), route: labels.route.into() }
+    }
+}
+
+impl PrometheusClient {
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let (mut counters, mut histograms) = (Vec::new(), Vec::new());
+        for described in workload::counters() {
+            let family = Family::<LabelSet, Counter>::default();
+            let counter = |labels| family.get_or_create_owned(&LabelSet::from(labels));
+            counters.extend(described.series.iter().map(counter));
+            registry.register(described.name(), described.help, family);
+        }
+        for described in workload::histograms() {
+            let histogram: fn() -> Histogram = || Histogram::new(workload::BOUNDS);
+            let family = Family::<LabelSet, Histogram>::new_with_constructor(histogram);
+            let histogram = |labels| family.get_or_create_owned(&LabelSet::from(labels));
+            histograms.extend(described.series.iter().map(histogram));
+            registry.register(format!("{}_seconds", described.name()), described.help, family);
+        }
+        Self { registry, counters, histograms }
+    }
+}
+
+impl Peer for PrometheusClient {
+    fn add(&self, counter: usize, n: u64) {
+        self.counters[counter].inc_by(n);
+    }
+
+    fn record(&self, histogram: usize, elapsed_ns: u64) {
+        self.histograms[histogram].observe(elapsed_ns as f64 / 1e9);
+    }
+
+    fn ways(&self) -> Vec<Way<'_>> {
+        let way = Text { registry: &self.registry, text: String::new() };
+        vec![Way { name: "prometheus-client", scrape: Box::new(way) }]
+    }
+}
+
+struct Text<'p> {
+    registry: &'p Registry,
+    text: String,
+}
+
+impl Scrape for Text<'_> {
+    fn scrape(&mut self) -> &[u8] {
+        self.text.clear();
+        text::encode(&mut self.text, self.registry).expect("a String takes all");
+        self.text.as_bytes()
+    }
+}
