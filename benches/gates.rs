@@ -18,11 +18,11 @@
 //! with 0 when all gates hold, 1 when one is missed, 2 when one stayed undecided, 3 for arguments
 //! it cannot read.
 
+#[path = "gates/beside.rs"]
+mod beside;
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "parts/floor.rs"]
 mod floor;
-#[path = "gates/flushing.rs"]
-mod flushing;
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "parts/numbers.rs"]
 mod numbers;
@@ -70,6 +70,6 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Vec<Verdict> {
     let mut verdicts = ratio::measure(options.slack);
     verdicts.extend(tail::measure(options.slack));
-    verdicts.extend(flushing::measure(options.slack));
+    verdicts.extend(beside::measure(options.slack));
     verdicts
 }
