@@ -124,12 +124,12 @@ impl PrometheusFormat {
 ///     PrometheusNames::Underscores,
 ///     &mut text,
 /// );
-/// assert_eq!(
-///     String::from_utf8(text)?,
-///     "# HELP jobs_done_total Jobs done\n\
-///      # TYPE jobs_done_total counter\n\
-///      jobs_done_total{queue=\"mail\"} 3\n"
-/// );
+/// let lines = [
+///     "# HELP jobs_done_total Jobs done\n",
+///     "# TYPE jobs_done_total counter\n",
+///     "jobs_done_total{queue=\"mail\"} 3\n",
+/// ];
+/// assert_eq!(String::from_utf8(text)?, lines.concat());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Default)]
