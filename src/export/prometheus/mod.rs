@@ -89,8 +89,8 @@ impl PrometheusFormat {
 /// `a.b` and `a_b`, or a counter `a` and a gauge `a.total`, would be one name. The one that was
 /// registered first has it; the others get eight hexadecimal digits appended, made from their own
 /// name, and a warning is logged once. Labels of a series whose keys fall together get `_` appended;
-/// a series that only differs from another one in such keys has a label `quipu_keys` with its keys. A
-/// key that begins with two underscores, and `le` on a histogram, gets `exported_` in front.
+/// a series that only differs from another one in such keys, or in labels with empty values, which are
+/// none to Prometheus, has a label `quipu_keys` with its keys. A key that begins with two underscores, and `le` on a histogram, gets `exported_` in front.
 ///
 /// # Histograms
 ///
@@ -139,6 +139,8 @@ pub struct PrometheusEncoder {
     text: [Option<Plan<Text>>; 2],
     protobuf: [Option<Plan<Protobuf>>; 2],
     workspace: Workspace,
+    /// When counts began, as OpenMetrics writes it.
+    created: Vec<u8>,
 }
 
 impl PrometheusEncoder {
@@ -186,7 +188,7 @@ impl PrometheusEncoder {
         };
         let plan = self.text[names as usize].get_or_insert_with(|| Plan::new(names));
         plan.follow(snapshot.catalog(), &self.bounds);
-        text::write(plan, snapshot, dialect, out);
+        text::write(plan, snapshot, dialect, &mut self.created, out);
     }
 
     fn forget(&mut self) {

@@ -139,20 +139,33 @@ pub(super) struct LabelSets {
 
 impl LabelSets {
     /// Adds a label to those of a new series if another one of the family has the same: their keys
-    /// differ in what exported keys do not show.
+    /// differ in what exported keys do not show, or in some whose values are empty.
     pub(super) fn tell_apart<'a>(
         &mut self,
         family: u32,
         descriptor: &'a Descriptor,
         labels: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>,
     ) {
-        let mut sorted: Vec<_> = labels.iter().collect();
-        sorted.sort_unstable();
-        if self.seen.insert(self.hasher.hash_one((family, sorted))) {
-            return;
+        let mut key = String::from("quipu_keys");
+        while !self.insert(family, labels) {
+            // Of the last round, after which a series was seen that has such a label of its own.
+            labels.truncate(descriptor.labels().len());
+            while labels.iter().any(|(other, _)| *other == key) {
+                key.push('_');
+            }
+            let keys: Vec<_> = descriptor.labels().iter().map(Label::key).collect();
+            // An empty value would tell nothing apart; no key begins like this one.
+            let keys = if keys.is_empty() { "-".to_owned() } else { keys.join(",") };
+            labels.push((Cow::Owned(key.clone()), Cow::Owned(keys)));
+            key.push('_');
         }
-        let keys: Vec<_> = descriptor.labels().iter().map(Label::key).collect();
-        labels.push((Cow::Borrowed("quipu_keys"), Cow::Owned(keys.join(","))));
+    }
+
+    /// Whether no series of the family has these labels; to Prometheus, an empty value is none.
+    fn insert(&mut self, family: u32, labels: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
+        let mut sorted: Vec<_> = labels.iter().filter(|(_, value)| !value.is_empty()).collect();
+        sorted.sort_unstable();
+        self.seen.insert(self.hasher.hash_one((family, sorted)))
     }
 }
 

@@ -160,6 +160,8 @@ pub(super) fn write(
             }
             Kind::Gauge => {
                 let reading = family.scale.exported(f64::from_bits(word));
+                // One NaN means to Prometheus that the series has ended.
+                let reading = if reading.is_nan() { f64::NAN } else { reading };
                 push_double(&mut work.value, gauge::VALUE, reading);
                 metric::GAUGE
             }

@@ -154,8 +154,9 @@ fn metadata(new: &NewFamily<'_>, dialect: Dialect, is_quoted: bool) -> Vec<u8> {
     begin(&mut lines, "\n# TYPE ");
     lines.extend_from_slice(kind.as_bytes());
     let unit = new.scale.unit;
-    // A name that is nothing but its unit may not say so.
-    if is_open && new.descriptor.unit() != Unit::None && new.name != unit {
+    // Told only of names that end in it: not of one that is nothing else, nor of one with a number.
+    let is_told = new.name.strip_suffix(unit).is_some_and(|stem| stem.ends_with('_'));
+    if is_open && !unit.is_empty() && is_told {
         begin(&mut lines, "\n# UNIT ");
         lines.extend_from_slice(unit.as_bytes());
     }
@@ -182,13 +183,19 @@ fn push_escaped(line: &mut Vec<u8>, text: &str, with_quotes: bool) {
     }
 }
 
-/// Appends the snapshot, whose catalog `plan` follows.
-pub(super) fn write(plan: &Plan<Text>, snapshot: &Snapshot, dialect: Dialect, out: &mut Vec<u8>) {
-    let mut created = Vec::new();
+/// Appends the snapshot, whose catalog `plan` follows. `created` is a buffer that is used again.
+pub(super) fn write(
+    plan: &Plan<Text>,
+    snapshot: &Snapshot,
+    dialect: Dialect,
+    created: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) {
+    created.clear();
     if dialect == Dialect::OpenMetrics {
         let since = snapshot.since().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-        Scale::of(Unit::Nanoseconds).push(&mut created, nanoseconds);
+        Scale::of(Unit::Nanoseconds).push(created, nanoseconds);
         created.push(b'\n');
     }
     let mut lines = Writer { created, is_open: dialect == Dialect::OpenMetrics, out };
@@ -217,7 +224,7 @@ pub(super) fn write(plan: &Plan<Text>, snapshot: &Snapshot, dialect: Dialect, ou
 struct Writer<'a> {
     is_open: bool,
     /// The value of `_created`, with the end of its line.
-    created: Vec<u8>,
+    created: &'a [u8],
     out: &'a mut Vec<u8>,
 }
 
@@ -235,7 +242,7 @@ impl Writer<'_> {
             let lines = &family.rendered;
             self.out.extend_from_slice(&lines.created);
             self.out.extend_from_slice(&piece[lines.first.len()..]);
-            self.out.extend_from_slice(&self.created);
+            self.out.extend_from_slice(self.created);
         }
     }
 
@@ -286,7 +293,7 @@ impl Writer<'_> {
         push_integer(self.out, values.count());
         self.out.push(b'\n');
         if self.is_open {
-            for part in [&lines.created[..], labels, close, &self.created] {
+            for part in [&lines.created[..], labels, close, self.created] {
                 self.out.extend_from_slice(part);
             }
         }
