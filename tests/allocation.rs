@@ -6,8 +6,8 @@ mod process;
 
 use process::in_own_process;
 use quipu::{
-    Client, Counter, Delivery, ExportError, Exporter, Gauge, Histogram, Registry, StoreConfig,
-    UpDownCounter, Value,
+    Client, Counter, Delivery, ExportError, Exporter, Gauge, Histogram, PrometheusEncoder,
+    PrometheusFormat, PrometheusNames, Registry, StoreConfig, UpDownCounter, Value,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -239,6 +239,39 @@ fn latest_allocates_nothing() {
         assert!(allocated == 0 || round == 0, "{allocated} in round {round}");
         assert_eq!(count, Some(round + 1));
     }
+}
+
+#[test]
+fn encoding_for_prometheus_allocates_nothing_in_the_steady_state() {
+    let registry = Registry::new();
+    let metrics = Metrics::new(&registry);
+    let labelled = registry.counter("a.b").label("key.key", "a \"value\"").register().unwrap();
+    let mut encoder = PrometheusEncoder::new();
+    let mut out = Vec::with_capacity(1 << 20);
+    let mut round = |round: u64| {
+        labelled.add(round);
+        metrics.up_down.add(-1);
+        metrics.gauge.set(round as f64 / 7.0);
+        metrics.histogram.record_n(1 << (round % 60), round);
+        metrics.fine.record(round % 20);
+        let snapshot = registry.snapshot();
+        let mut allocations = 0;
+        for format in
+            [PrometheusFormat::Text, PrometheusFormat::OpenMetrics, PrometheusFormat::Protobuf]
+        {
+            for names in [PrometheusNames::Underscores, PrometheusNames::Utf8] {
+                out.clear();
+                allocations += allocations_during(|| {
+                    encoder.encode(&snapshot, format, names, &mut out);
+                });
+                assert!(out.len() > 200);
+            }
+        }
+        allocations
+    };
+    assert_ne!(round(0), 0);
+    (1..100).for_each(|warm_up| assert!(round(warm_up) < 10));
+    assert_eq!((100..200).map(round).sum::<u64>(), 0);
 }
 
 /// Adds the difference to the last delivery up, and tells the sum.
