@@ -3,14 +3,14 @@
 use crate::corpus::Corpus;
 use crate::ingest::{Indexer, Shelf};
 use crate::load::{CLIENTS, Load, Tally};
-use crate::metrics::{IN_FLIGHT, IngestMetrics, Metrics};
+use crate::metrics::{IngestMetrics, Metrics};
 use crate::options::Options;
 use crate::routes::{Service, router};
 use crate::signals::end_asked_for;
 use crate::telemetry::{Plan, Telemetry};
-use crate::totals::{Counted, grouped, requests};
+use crate::totals::{Counted, grouped, in_flight, requests};
 use axum::serve::ListenerExt;
-use quipu::{SystemCollector, ThreadCensus, WorkerManager, WorkerState};
+use quipu::{Endpoint, SystemCollector, ThreadCensus, WorkerManager, WorkerState};
 use std::error::Error;
 use std::future::{IntoFuture, pending};
 use std::io::{self, Write};
@@ -98,6 +98,7 @@ struct Running {
     /// Dropped to end the server.
     serving: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
+    endpoint: Endpoint,
     workers: WorkerManager,
     telemetry: Telemetry,
     load: Option<Load>,
@@ -127,6 +128,7 @@ impl Running {
             .register(indexer);
         workers.start_all()?;
         let metrics = Arc::new(metrics);
+        let endpoint = Endpoint::builder().client(&client).build();
         let service = Service { corpus: corpus.clone(), shelf, queue, metrics, client };
 
         let (serving, end) = oneshot::channel::<()>();
@@ -134,13 +136,14 @@ impl Running {
             // It would only be slower without.
             let _ = connection.set_nodelay(true);
         });
-        let server = axum::serve(listener, router(service)).with_graceful_shutdown(async {
+        let app = router(service, endpoint.clone());
+        let server = axum::serve(listener, app).with_graceful_shutdown(async {
             let _ = end.await;
         });
         let server = tokio::spawn(server.into_future());
 
         let load = options.load.then(|| Load::start(address, &corpus)).transpose()?;
-        Ok(Self { address, corpus, serving, server, workers, telemetry, load })
+        Ok(Self { address, corpus, serving, server, endpoint, workers, telemetry, load })
     }
 
     /// Says where the service is and what can be done with it.
@@ -161,6 +164,7 @@ impl Running {
         writeln!(out, "serving   {files} files of this checkout, and an index of {words} words")?;
         writeln!(out, "requests  {load}")?;
         writeln!(out, "metrics   {}", self.telemetry.summary)?;
+        writeln!(out, "page      http://{address}/observe/")?;
         writeln!(out, "try       curl http://{address}/lookup/histogram")?;
         writeln!(out, "stop      {end}")?;
         writeln!(out, "listening on http://{address}\n")?;
@@ -169,6 +173,7 @@ impl Running {
 
     /// Ends the parts in the order in which they feed each other, and compares the counts.
     async fn end(self) -> Outcome<bool> {
+        self.endpoint.set_unready("stopping");
         writeln!(io::stdout(), "stopping; Ctrl-C ends it at once\n")?;
         let load = self.load;
         let tally = spawn_blocking(|| load.map(Load::stop)).await?;
@@ -199,18 +204,18 @@ fn conclude(tally: Option<&Tally>, is_drained: bool) -> Outcome<bool> {
     let mut out = io::stdout().lock();
     let mut agrees = true;
     match tally {
-        None => writeln!(
+        None if counted.is_from_outside() => writeln!(
             out,
             "nothing to compare: the service counted {}, and had no clients of its own",
             requests(counted.total())
         )?,
-        Some(tally) => {
-            let comparison = counted.compare(tally);
+        _ => {
+            let comparison = counted.compare(tally.unwrap_or(&Tally::default()));
             agrees = comparison.agrees();
             writeln!(out, "{comparison}")?;
         }
     }
-    let in_flight = snapshot.up_down_counter(IN_FLIGHT, &[]).unwrap_or(0);
+    let in_flight = in_flight(&snapshot);
     if in_flight != 0 && is_drained {
         agrees = false;
         writeln!(out, "all requests have ended, yet {in_flight} count as in flight")?;

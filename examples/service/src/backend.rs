@@ -1,4 +1,5 @@
-//! An exporter of the service's own: it sends what counters have gained to a server that adds it up.
+//! An exporter of the service's own: it sends what counters have gained, and how much histograms have
+//! recorded, to a server that adds it up.
 //!
 //! ```text
 //! batch STREAM FROM TO LINES        one connection for each batch; STREAM is this process
@@ -28,10 +29,12 @@ impl Backend {
     fn encode(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError> {
         let delta = delivery.delta();
         let gains = || {
-            delta.iter().filter_map(|(series, value)| match value {
-                Value::Counter(gain) if gain != 0 => Some((series, gain)),
+            let gains = delta.iter().filter_map(|(series, value)| match value {
+                Value::Counter(gain) => Some((series, gain)),
+                Value::Histogram(values) => Some((series, values.count())),
                 _ => None,
-            })
+            });
+            gains.filter(|(_, gain)| *gain != 0)
         };
         // A process that was forked, or has another one's number, began at another time.
         let began = delivery.snapshot().since().duration_since(UNIX_EPOCH)?.as_nanos();

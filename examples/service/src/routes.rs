@@ -14,7 +14,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use quipu::Client;
+use quipu::{Client, Endpoint, HttpLayer};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Write};
@@ -35,7 +35,9 @@ pub struct Service {
     pub client: Client,
 }
 
-pub fn router(service: Service) -> Router {
+/// The routes, all of them measured, and `endpoint` beside them, which is not: those who look at the
+/// metrics should not change them.
+pub fn router(service: Service, endpoint: Endpoint) -> Router {
     let metrics = service.metrics.clone();
     Router::new()
         .route("/hash/{*path}", get(hash))
@@ -45,6 +47,8 @@ pub fn router(service: Service) -> Router {
         .fallback(async || Failure::UnknownRoute)
         .layer(DefaultBodyLimit::max(MAX_DOCUMENT_BYTES))
         .layer(middleware::from_fn_with_state(metrics, observe))
+        .layer(HttpLayer::new())
+        .nest_service("/observe", endpoint)
         .with_state(service)
 }
 
@@ -86,7 +90,6 @@ async fn ingest(
     State(service): State<Service>,
     body: Bytes,
 ) -> Result<(StatusCode, &'static str), Failure> {
-    service.metrics.received(body.len());
     service.queue.offer(Document::parse(&body)?)?;
     Ok((StatusCode::ACCEPTED, "it will be found soon\n"))
 }

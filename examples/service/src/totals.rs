@@ -1,10 +1,15 @@
 //! What the service counted against what its clients counted.
 
 use crate::load::Tally;
-use crate::metrics::{OUTSIDE_REQUESTS, REQUESTS};
+use crate::metrics::OUTSIDE_REQUESTS;
 use quipu::{Snapshot, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// The layer's durations: as many as there were requests.
+const DURATION: &str = "http.server.request.duration";
+/// The layer's requests in flight, by method.
+const ACTIVE_REQUESTS: &str = "http.server.active_requests";
 
 /// Requests by the first digit of their status.
 type ByClass = BTreeMap<char, u64>;
@@ -26,8 +31,8 @@ pub struct Comparison {
 
 impl Counted {
     pub fn read(snapshot: &Snapshot) -> Self {
-        let mut from_clients = sum_by_class(snapshot, REQUESTS);
-        let outside = sum_by_class(snapshot, OUTSIDE_REQUESTS);
+        let mut from_clients = sum_by_class(snapshot, DURATION, "http.response.status_code");
+        let outside = sum_by_class(snapshot, OUTSIDE_REQUESTS, "status");
         for (class, count) in &outside {
             let all = from_clients.entry(*class).or_default();
             *all = all.wrapping_sub(*count);
@@ -39,6 +44,11 @@ impl Counted {
     /// All requests, whoever sent them.
     pub fn total(&self) -> u64 {
         self.from_clients.values().sum::<u64>() + self.from_outside
+    }
+
+    /// Whether no request was from the service's own clients.
+    pub fn is_from_outside(&self) -> bool {
+        self.from_clients.is_empty()
     }
 
     pub fn compare(self, tally: &Tally) -> Comparison {
@@ -55,15 +65,30 @@ impl Counted {
     }
 }
 
-fn sum_by_class(snapshot: &Snapshot, name: &str) -> ByClass {
+/// Leaves out what has no status: a request whose client went away, or whose handler panicked.
+fn sum_by_class(snapshot: &Snapshot, name: &str, status: &str) -> ByClass {
     let mut sums = ByClass::new();
     for (descriptor, value) in snapshot.iter().filter(|(it, _)| it.name() == name) {
-        let status = descriptor.labels().iter().find(|label| label.key() == "status");
-        if let (Some(status), Value::Counter(count)) = (status, value) {
+        let status = descriptor.labels().iter().find(|label| label.key() == status);
+        let count = match value {
+            Value::Counter(count) => count,
+            Value::Histogram(durations) => durations.count(),
+            _ => continue,
+        };
+        if let Some(status) = status {
             *sums.entry(class(status.value())).or_default() += count;
         }
     }
     sums
+}
+
+/// Requests that have not ended.
+pub fn in_flight(snapshot: &Snapshot) -> i64 {
+    let values = snapshot.iter().map(|(it, value)| match value {
+        Value::UpDownCounter(active) if it.name() == ACTIVE_REQUESTS => active,
+        _ => 0,
+    });
+    values.sum()
 }
 
 fn class(status: &str) -> char {

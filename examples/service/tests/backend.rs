@@ -90,7 +90,8 @@ fn take_batch(connection: TcpStream, way: Way, disk: &Mutex<Disk>) -> Option<Tcp
     for _ in 0..count {
         let line = lines.next()?.ok()?;
         let (gain, series) = line.split_once(' ').unwrap();
-        if series.starts_with("http.server.requests{") {
+        let is_duration = series.starts_with("http.server.request.duration{");
+        if is_duration && series.contains("http.response.status_code=") {
             requests += gain.parse::<u64>().unwrap();
         }
     }
