@@ -20,9 +20,9 @@ const MEMORY: &str = "process.memory.usage";
 const ONE_CORE: &str = "process.cpu.utilization.of_one_core";
 const ALL_CORES: &str = "process.cpu.utilization.of_all_cores";
 #[cfg(target_os = "linux")]
-const THREADS: &str = "process.thread.count";
+const THREADS: &str = "process.threads";
 #[cfg(target_os = "linux")]
-const OPEN_FILES: &str = "process.open_file_descriptor.count";
+const OPEN_FILES: &str = "process.open_file_descriptors";
 const UPTIME: &str = "process.uptime";
 
 struct Readings {

@@ -27,8 +27,8 @@ const FIRST_WINDOW: Duration = Duration::from_secs(1);
 /// | `process.memory.usage` | bytes | resident memory |
 /// | `process.cpu.utilization.of_one_core` | percent | 100 for each core in use |
 /// | `process.cpu.utilization.of_all_cores` | percent | 100 with all cores in use |
-/// | `process.thread.count` | | threads |
-/// | `process.open_file_descriptor.count` | | open files and sockets; on Windows, handles |
+/// | `process.threads` | | threads |
+/// | `process.open_file_descriptors` | | open files and sockets; on Windows, handles |
 /// | `process.uptime` | seconds | since the process began |
 ///
 /// Utilization is the CPU time of all threads since the last reading by the time that passed. All
@@ -154,9 +154,9 @@ impl Gauges {
                 Unit::Percent,
                 "CPU time since the last reading; 100 with all cores in use",
             ),
-            threads: gauge("process.thread.count", Unit::None, "Threads"),
+            threads: gauge("process.threads", Unit::None, "Threads"),
             open_files: gauge(
-                "process.open_file_descriptor.count",
+                "process.open_file_descriptors",
                 Unit::None,
                 "Open files and sockets",
             ),
