@@ -44,11 +44,11 @@ http_requests_total{http_method="GET",path="C:\\\n\"x\""} 12
 # HELP x_seconds Time
 # TYPE x_seconds histogram
 x_seconds_bucket{op="get",le="0"} 1
-x_seconds_bucket{op="get",le="1e-9"} 1
+x_seconds_bucket{op="get",le="1e-09"} 1
 x_seconds_bucket{op="get",le="0.002"} 2
 x_seconds_bucket{op="get",le="0.07"} 3
 x_seconds_bucket{op="get",le="1"} 3
-x_seconds_bucket{op="get",le="1000000"} 4
+x_seconds_bucket{op="get",le="1e+06"} 4
 x_seconds_bucket{op="get",le="1e+19"} 4
 x_seconds_bucket{op="get",le="1e+30"} 4
 x_seconds_bucket{op="get",le="+Inf"} 4
@@ -78,11 +78,11 @@ http_requests_created{http_method="GET",path="C:\\\n\"x\""} CREATED
 # TYPE x_seconds histogram
 # UNIT x_seconds seconds
 x_seconds_bucket{op="get",le="0.0"} 1
-x_seconds_bucket{op="get",le="1e-9"} 1
+x_seconds_bucket{op="get",le="1e-09"} 1
 x_seconds_bucket{op="get",le="0.002"} 2
 x_seconds_bucket{op="get",le="0.07"} 3
 x_seconds_bucket{op="get",le="1.0"} 3
-x_seconds_bucket{op="get",le="1000000.0"} 4
+x_seconds_bucket{op="get",le="1e+06"} 4
 x_seconds_bucket{op="get",le="1e+19"} 4
 x_seconds_bucket{op="get",le="1e+30"} 4
 x_seconds_bucket{op="get",le="+Inf"} 4

@@ -127,12 +127,26 @@ impl Lines {
 
 impl Bound {
     fn new(bound: f64, scale: Scale) -> Self {
-        let mut open = Vec::new();
-        push_float(&mut open, bound);
-        let text = open.strip_suffix(b".0").unwrap_or(&open);
-        let rest = [text, b"\"} "].concat();
-        open.extend_from_slice(b"\"} ");
-        Self { limit: scale.recorded(bound), rest, rest_open: open }
+        let text = canonical(bound);
+        let fraction = if text.contains(['.', 'e']) { "" } else { ".0" };
+        let rest = format!("{text}\"}} ").into_bytes();
+        let rest_open = format!("{text}{fraction}\"}} ").into_bytes();
+        Self { limit: scale.recorded(bound), rest, rest_open }
+    }
+}
+
+/// A bound as OpenMetrics wants it, and as Prometheus itself writes those that come in protobuf: with
+/// an exponent of two digits from a million on and below 0.0001. The text is a label's value, so that
+/// another spelling would be another series.
+fn canonical(bound: f64) -> String {
+    let scientific = format!("{bound:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => bound.to_string(),
     }
 }
 
