@@ -16,7 +16,7 @@ mod stream;
 pub use error::ServeError;
 
 use super::endpoint::Endpoint;
-use crate::client::join_by;
+use crate::client::{after, join_by};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -163,9 +163,7 @@ impl EndpointServer {
             std::mem::forget(running);
             return true;
         }
-        let now = Instant::now();
-        // A century is as good as for ever.
-        let deadline = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(3_153_600_000));
+        let deadline = after(timeout);
         // It has ended already, if nobody listens.
         let _ = running.stop.send(deadline);
         let end = deadline + END_TIMEOUT;
