@@ -100,13 +100,20 @@ impl Health {
     }
 }
 
+impl Liveness {
+    /// What it is called for people and in documents.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Late => "late",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.liveness {
-            Liveness::Live => "live",
-            Liveness::Late => "late",
-            Liveness::Dead => "dead",
-        })?;
+        f.write_str(self.liveness.name())?;
         let mut separator = ": ";
         for reason in &self.reasons {
             write!(f, "{separator}{reason}")?;

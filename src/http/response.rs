@@ -194,14 +194,7 @@ fn status_of(is_well: bool) -> StatusCode {
 fn health_document(health: &Health, readiness: Option<(bool, &Reasons)>) -> Bytes {
     let mut text = Vec::new();
     let mut document = Object::begin(&mut text);
-    document.string(
-        "status",
-        match health.liveness {
-            Liveness::Live => "live",
-            Liveness::Late => "late",
-            Liveness::Dead => "dead",
-        },
-    );
+    document.string("status", health.liveness.name());
     if let Some((is_ready, _)) = readiness {
         document.raw("ready", if is_ready { "true" } else { "false" });
     }
