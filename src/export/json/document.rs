@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use super::object::{Object, rfc3339};
-use crate::series::Kind;
 use crate::snapshot::{Snapshot, Value};
 
 /// Turns snapshots into JSON documents: what a web page or a script reads.
@@ -74,7 +73,7 @@ impl JsonEncoder {
                 family = Some(descriptor.name());
                 let mut family = Object::begin(out);
                 family.string("name", descriptor.name());
-                family.string("kind", kind_of(descriptor.kind()));
+                family.kind(descriptor);
                 family.unit(descriptor);
                 if !descriptor.help().is_empty() {
                     family.string("help", descriptor.help());
@@ -92,14 +91,5 @@ impl JsonEncoder {
             series.end();
         }
         out.extend_from_slice(if family.is_some() { b"]}]}\n" } else { b"]}\n" });
-    }
-}
-
-fn kind_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counter => "counter",
-        Kind::UpDownCounter => "up_down_counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
     }
 }

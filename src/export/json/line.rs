@@ -25,26 +25,26 @@ pub(super) fn encode(delivery: &Delivery<'_>, text: &mut Vec<u8>) {
     for ((descriptor, value), (_, changed)) in snapshot.iter().zip(delta.iter()) {
         match (value, changed) {
             (Value::Counter(total), Value::Counter(delta)) => {
-                let mut line = begin_series(text, "counter", &time, descriptor);
+                let mut line = begin_series(text, &time, descriptor);
                 line.raw("interval_s", &interval_s);
                 line.integer("total", total);
                 line.integer("delta", delta);
                 end(line);
             }
             (Value::UpDownCounter(value), Value::UpDownCounter(delta)) => {
-                let mut line = begin_series(text, "up_down_counter", &time, descriptor);
+                let mut line = begin_series(text, &time, descriptor);
                 line.raw("interval_s", &interval_s);
                 line.integer("value", value);
                 line.integer("delta", delta);
                 end(line);
             }
             (Value::Gauge(reading), _) => {
-                let mut line = begin_series(text, "gauge", &time, descriptor);
+                let mut line = begin_series(text, &time, descriptor);
                 line.reading("value", reading);
                 end(line);
             }
             (Value::Histogram(total), Value::Histogram(delta)) => {
-                let mut line = begin_series(text, "histogram", &time, descriptor);
+                let mut line = begin_series(text, &time, descriptor);
                 line.raw("interval_s", &interval_s);
                 let mut totals = Object::begin(line.key("total"));
                 totals.integer("count", total.count());
@@ -87,13 +87,10 @@ fn begin<'a>(text: &'a mut Vec<u8>, kind: &str, time: &str) -> Object<'a> {
     line
 }
 
-fn begin_series<'a>(
-    text: &'a mut Vec<u8>,
-    kind: &str,
-    time: &str,
-    descriptor: &Descriptor,
-) -> Object<'a> {
-    let mut line = begin(text, kind, time);
+fn begin_series<'a>(text: &'a mut Vec<u8>, time: &str, descriptor: &Descriptor) -> Object<'a> {
+    let mut line = Object::begin(text);
+    line.kind(descriptor);
+    line.string("time", time);
     line.string("name", descriptor.name());
     line.labels(descriptor);
     line.unit(descriptor);

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::export::number::{push_float, push_integer};
-use crate::series::{Descriptor, Unit};
+use crate::series::{Descriptor, Kind, Unit};
 use crate::snapshot::HistogramSnapshot;
 use std::time::{Duration, SystemTime};
 
@@ -80,6 +80,16 @@ impl<'a> Object<'a> {
         } else {
             push_float(self.key(key), value);
         }
+    }
+
+    pub(super) fn kind(&mut self, descriptor: &Descriptor) {
+        let kind = match descriptor.kind() {
+            Kind::Counter => "counter",
+            Kind::UpDownCounter => "up_down_counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        self.string("kind", kind);
     }
 
     /// The labels, unless there are none.
