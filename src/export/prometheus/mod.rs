@@ -88,7 +88,7 @@ impl PrometheusFormat {
 ///
 /// `a.b` and `a_b`, or a counter `a` and a gauge `a.total`, would be one name. The one that was
 /// registered first has it; the others get eight hexadecimal digits appended, made from their own
-/// name, and a warning is logged once. Labels of a series whose keys fall together get `_` appended;
+/// name, and a warning is logged when they are first written in a spelling. Labels of a series whose keys fall together get `_` appended;
 /// a series that only differs from another one in such keys, or in labels with empty values, which are
 /// none to Prometheus, has a label `quipu_keys` with its keys. A key that begins with two underscores, and `le` on a histogram, gets `exported_` in front.
 ///
