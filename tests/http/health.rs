@@ -1,7 +1,7 @@
 //! Health: what the client says, what the application says, and who is told.
 
 use crate::exporter::{A_CHANCE, PATIENCE, gate, wait_until};
-use crate::wire::{Peer, Reply, get, serve};
+use crate::wire::{Peer, Reply, get, serve, with_held_check};
 use quipu::testing::{ManualClock, TestExporter};
 use quipu::{Client, Endpoint, Registry};
 use std::net::SocketAddr;
@@ -110,15 +110,7 @@ fn an_application_that_drains_is_not_ready() {
 
 #[test]
 fn a_check_that_hangs_holds_up_nobody_else() {
-    let (gate, held) = gate();
-    let gate = Mutex::new(gate);
-    let endpoint = Endpoint::builder()
-        .registry(Arc::new(Registry::new()))
-        .check("hangs", move || {
-            gate.lock().unwrap().pass();
-            Ok(())
-        })
-        .build();
+    let (endpoint, held) = with_held_check("hangs", Ok(()));
     let (_server, address) = serve(&endpoint);
     let mut waiting = Peer::connect(address);
     waiting.ask("GET", "/health/ready", "");

@@ -1,10 +1,10 @@
 //! A server's beginning and its end.
 
-use crate::exporter::{PATIENCE, gate, returns, wait_until};
-use crate::wire::{Peer, get, serve, served};
+use crate::exporter::{PATIENCE, returns, wait_until};
+use crate::wire::{Peer, get, serve, served, with_held_check};
 use quipu::{Endpoint, Registry, ServeError};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn endpoint() -> Endpoint {
@@ -86,15 +86,7 @@ fn a_dropped_server_gives_its_port_back() {
 
 #[test]
 fn a_response_in_work_is_finished_before_the_end() {
-    let (gate, held) = gate();
-    let gate = Mutex::new(gate);
-    let endpoint = Endpoint::builder()
-        .registry(Arc::new(Registry::new()))
-        .check("slow", move || {
-            gate.lock().unwrap().pass();
-            Err("in full".into())
-        })
-        .build();
+    let (endpoint, held) = with_held_check("slow", Err("in full".into()));
     let (server, address) = serve(&endpoint);
     let mut peer = Peer::connect(address);
     peer.ask("GET", "/health", "");
@@ -111,15 +103,7 @@ fn a_response_in_work_is_finished_before_the_end() {
 
 #[test]
 fn a_stop_does_not_wait_for_a_check_that_hangs() {
-    let (gate, held) = gate();
-    let gate = Mutex::new(gate);
-    let endpoint = Endpoint::builder()
-        .registry(Arc::new(Registry::new()))
-        .check("hangs", move || {
-            gate.lock().unwrap().pass();
-            Ok(())
-        })
-        .build();
+    let (endpoint, held) = with_held_check("hangs", Ok(()));
     let (server, address) = serve(&endpoint);
     let mut peer = Peer::connect(address);
     peer.ask("GET", "/health", "");

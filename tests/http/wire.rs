@@ -1,10 +1,10 @@
 //! The other side of a connection: bytes out, responses in.
 
-use crate::exporter::PATIENCE;
+use crate::exporter::{Held, PATIENCE, gate};
 use quipu::{Endpoint, EndpointServer, Registry};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A server of a registry of its own, which does not keep anybody waiting.
@@ -13,6 +13,18 @@ pub fn served() -> (Arc<Registry>, EndpointServer, SocketAddr) {
     let endpoint = Endpoint::builder().registry(registry.clone()).min_interval(Duration::ZERO);
     let (server, address) = serve(&endpoint.build());
     (registry, server, address)
+}
+
+/// An endpoint with a check that returns `outcome` when the test says so.
+pub fn with_held_check(name: &str, outcome: Result<(), String>) -> (Endpoint, Held) {
+    let (gate, held) = gate();
+    let gate = Mutex::new(gate);
+    let check = move || {
+        gate.lock().unwrap().pass();
+        outcome.clone()
+    };
+    let endpoint = Endpoint::builder().registry(Arc::new(Registry::new())).check(name, check);
+    (endpoint.build(), held)
 }
 
 pub fn serve(endpoint: &Endpoint) -> (EndpointServer, SocketAddr) {
