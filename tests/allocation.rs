@@ -2,65 +2,23 @@
 #![cfg(not(loom))]
 #![allow(unsafe_code)]
 
+mod counting;
 mod process;
 
+use counting::{ALL_ALLOCATIONS, ALLOCATIONS};
 use process::in_own_process;
 use quipu::{
     Client, Counter, Delivery, ExportError, Exporter, Gauge, Histogram, PrometheusEncoder,
     PrometheusFormat, PrometheusNames, Registry, StoreConfig, UpDownCounter, Value,
 };
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Longer than any flush takes.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-struct CountingAllocator;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Those of all threads.
-static ALL_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator; the count is a `Cell` without a
-// destructor, which neither allocates nor ends.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        ALL_ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: the caller's obligations are those of `System`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        ALL_ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        ALL_ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(block, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// How often this thread allocates during `work`.
 fn allocations_during(work: impl FnOnce()) -> u64 {
