@@ -3,7 +3,7 @@
 
 use super::endpoint::{Endpoint, Shared};
 use super::exposition::{Exposition, Settings};
-use super::helper::Helper;
+use super::job_thread::JobThread;
 use super::measures::Measures;
 use super::readiness::{Check, Readiness};
 use crate::client::{Client, Source};
@@ -126,7 +126,7 @@ impl EndpointBuilder {
             min_interval: self.min_interval,
             measures: measures.clone(),
         };
-        let exposition = Helper::new("quipu-endpoint", move |scrapes| {
+        let exposition = JobThread::new("quipu-endpoint", move |scrapes| {
             let exposition = Exposition::new(settings.clone());
             move || exposition.run(&scrapes)
         });

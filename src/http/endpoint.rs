@@ -3,7 +3,7 @@
 
 use super::builder::EndpointBuilder;
 use super::exposition::{Exposed, Scrape};
-use super::helper::Helper;
+use super::job_thread::JobThread;
 use super::measures::Measures;
 use super::negotiation::{Format, accepts_gzip};
 use super::readiness::{Readiness, Verdict};
@@ -69,7 +69,7 @@ pub struct Endpoint {
 pub(super) struct Shared {
     pub(super) client: Option<Client>,
     pub(super) readiness: Readiness,
-    pub(super) exposition: Helper<Scrape>,
+    pub(super) exposition: JobThread<Scrape>,
     pub(super) measures: Arc<Measures>,
     pub(super) max_connections: usize,
 }

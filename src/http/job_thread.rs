@@ -1,7 +1,7 @@
 //! Threads for work that would hold up the caller's runtime.
 //!
-//! A helper is one thread, started with its first job and again in a forked child, which has no copy
-//! of it. It ends when the helper is dropped and the jobs are done. Jobs that a thread leaves undone,
+//! Such a thread is started with its first job and again in a forked child, which has no copy of it. It
+//! ends when the way to it is dropped and the jobs are done. Jobs that a thread leaves undone,
 //! by a panic, are seen by whoever waits for the reply, since its sender is dropped.
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-pub(super) struct Helper<J> {
+pub(super) struct JobThread<J> {
     name: &'static str,
     begin: Begin<J>,
     line: Mutex<Option<Line<J>>>,
@@ -25,7 +25,7 @@ struct Line<J> {
     process: u32,
 }
 
-impl<J: Send + 'static> Helper<J> {
+impl<J: Send + 'static> JobThread<J> {
     /// `begin` makes what the thread runs. Linux shows 15 bytes of the name.
     pub(super) fn new<W>(
         name: &'static str,

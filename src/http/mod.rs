@@ -8,7 +8,7 @@
 //!
 //! - `endpoint`, `builder`, `response`: what is mounted, with any runtime and any framework.
 //! - `route`, `negotiation`: what is asked for. `bodies`, `gzip`: what is sent.
-//! - `exposition`, `readiness`: the work, in threads that `helper` starts when there is some.
+//! - `exposition`, `readiness`: the work, in threads that `job_thread` starts when there is some.
 //! - `measures`: the same as metrics. `server`: a server for those who have none.
 //!
 //! Everything here reads what the layers below offer; nothing is known below of HTTP.
@@ -19,7 +19,7 @@ mod builder;
 mod endpoint;
 mod exposition;
 mod gzip;
-mod helper;
+mod job_thread;
 mod measures;
 mod negotiation;
 mod readiness;

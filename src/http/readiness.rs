@@ -5,7 +5,7 @@
 //! it: whoever asks after it has been running for a second is told so at once.
 #![forbid(unsafe_code)]
 
-use super::helper::Helper;
+use super::job_thread::JobThread;
 use crate::client::contained;
 use crate::sync::{self, Mutex};
 use std::fmt;
@@ -33,7 +33,7 @@ pub(super) struct Readiness {
 }
 
 struct Checks {
-    helper: Helper<oneshot::Sender<Reasons>>,
+    thread: JobThread<oneshot::Sender<Reasons>>,
     running: Arc<Running>,
 }
 
@@ -70,11 +70,11 @@ impl Checks {
     fn new(checks: Vec<Check>) -> Self {
         let running = Arc::new(Running::new(None));
         let (checks, noted) = (Arc::new(checks), running.clone());
-        let helper = Helper::new("quipu-checks", move |askers| {
+        let thread = JobThread::new("quipu-checks", move |askers| {
             let (checks, running) = (checks.clone(), noted.clone());
             move || answer(&checks, &running, &askers)
         });
-        Self { helper, running }
+        Self { thread, running }
     }
 
     fn ask(&self) -> Verdict {
@@ -86,7 +86,7 @@ impl Checks {
             }
         }
         let (reply, verdict) = oneshot::channel();
-        match self.helper.send(reply) {
+        match self.thread.send(reply) {
             Ok(()) => Verdict::Later(verdict),
             Err(error) => {
                 let reason = format!("the system refuses a thread for the checks: {error}");
