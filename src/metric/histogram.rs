@@ -5,7 +5,7 @@ use super::Counter;
 use super::timer::{SampledTimer, Timer};
 use crate::buckets::Layout;
 use crate::store::{
-    Accumulator, Distribution, Exhausted, Place, Records, Shard, Store, ThisThread,
+    Distribution, Exhausted, Place, Reader, Records, Shard, Store, ThisThread, Totals,
 };
 use crate::sync::Arc;
 use std::num::NonZeroU32;
@@ -161,10 +161,14 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
         }
     }
 
-    /// Adds what `shards` hold to `into`.
-    pub(crate) fn read(&self, shards: impl Iterator<Item = Shard>, into: &mut Accumulator) {
-        into.begin(Self::LAYOUT);
-        self.cells.read(shards, into);
+    /// Adds up what `shards` hold; see [`Distribution::read`].
+    pub(crate) fn read(
+        &self,
+        shards: impl Iterator<Item = Shard>,
+        reader: &mut Reader,
+        buckets: &mut Vec<(u32, u64)>,
+    ) -> Totals {
+        self.cells.read(shards, reader, buckets)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::descriptor::Kind;
 use super::unit::Unit;
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter, start_clock};
-use crate::store::{Accumulator, Exhausted, Scalar, Shard, Store};
+use crate::store::{Exhausted, Reader, Scalar, Shard, Store, Totals};
 use crate::sync::Arc;
 use std::sync::OnceLock;
 
@@ -142,7 +142,7 @@ impl Detached {
 
     /// What was added to detached counters and recorded in detached histograms.
     pub(crate) fn records(&self) -> u64 {
-        let mut accumulator = Accumulator::new();
+        let (mut reader, mut buckets) = (Reader::default(), Vec::new());
         let mut total = 0_u64;
         for handle in &self.handles {
             let shards = self.store.shards();
@@ -150,8 +150,8 @@ impl Detached {
                 let cells = shards.clone().map(|shard| counter.cells().load(shard));
                 total = cells.fold(total, u64::wrapping_add);
             }
-            if handle.read_histogram(shards, &mut accumulator) {
-                accumulator.drain(|_, count| total = total.wrapping_add(count));
+            if let Some(totals) = handle.read_histogram(shards, &mut reader, &mut buckets) {
+                total = total.wrapping_add(totals.count);
             }
         }
         total
@@ -159,19 +159,19 @@ impl Detached {
 }
 
 impl Handle {
-    /// Adds up a histogram's cells; `false` for other kinds.
+    /// Adds up a histogram's cells; `None` for other kinds.
     pub(crate) fn read_histogram(
         &self,
         shards: impl Iterator<Item = Shard>,
-        into: &mut Accumulator,
-    ) -> bool {
-        match self {
-            Handle::Histogram0(histogram) => histogram.read(shards, into),
-            Handle::Histogram1(histogram) => histogram.read(shards, into),
-            Handle::Histogram2(histogram) => histogram.read(shards, into),
-            Handle::Histogram3(histogram) => histogram.read(shards, into),
-            _ => return false,
-        }
-        true
+        reader: &mut Reader,
+        buckets: &mut Vec<(u32, u64)>,
+    ) -> Option<Totals> {
+        Some(match self {
+            Handle::Histogram0(histogram) => histogram.read(shards, reader, buckets),
+            Handle::Histogram1(histogram) => histogram.read(shards, reader, buckets),
+            Handle::Histogram2(histogram) => histogram.read(shards, reader, buckets),
+            Handle::Histogram3(histogram) => histogram.read(shards, reader, buckets),
+            _ => return None,
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! Adding the cells up.
 //!
-//! A collection goes shard by shard and in the order of addresses, since each shard is pages of its
-//! own, and histogram by histogram, of which only the touched range is read. It writes into the
-//! buffers of an earlier snapshot that nobody holds any more: once as many snapshots are about as a
-//! program keeps, a collection allocates nothing.
+//! Scalars are read shard by shard and in the order of addresses, since each shard is pages of its
+//! own; histograms one by one, of each shard only the touched range (`store/reader.rs`). A collection
+//! writes into the buffers of an earlier snapshot that nobody holds any more: once as many snapshots
+//! are about as a program keeps, it allocates nothing.
 #![forbid(unsafe_code)]
 
 use super::catalog::Catalog;
@@ -11,7 +11,7 @@ use super::histogram::HistogramTotals;
 use super::{Moment, Snapshot};
 use crate::metric::Gauge;
 use crate::series::{Handle, Series, Table};
-use crate::store::{Accumulator, Scalar, Shard, Store, recording_since};
+use crate::store::{Reader, Scalar, Shard, Store, recording_since};
 use crate::sync::Arc;
 
 /// Snapshots kept for their buffers: the published one, one to write to, those that exporters have
@@ -27,7 +27,7 @@ pub(crate) struct Collector {
     histograms: Vec<(Handle, u32)>,
     new: Vec<Series>,
     sums: Vec<u64>,
-    accumulator: Accumulator,
+    reader: Reader,
     recycled: Vec<Arc<Snapshot>>,
     sequence: u64,
 }
@@ -43,7 +43,7 @@ impl Collector {
             histograms: Vec::new(),
             new: Vec::new(),
             sums: Vec::new(),
-            accumulator: Accumulator::new(),
+            reader: Reader::default(),
             recycled: Vec::new(),
             sequence: 0,
         }
@@ -95,22 +95,18 @@ impl Collector {
         buffer.histograms.clear();
         buffer.buckets.clear();
         for (handle, at) in &self.histograms {
-            handle.read_histogram(self.store.shards(), &mut self.accumulator);
             let first = buffer.buckets.len();
-            let mut count = 0_u64;
-            self.accumulator.drain(|index, in_bucket| {
-                count = count.wrapping_add(in_bucket);
-                buffer.buckets.push((index as u32, in_bucket));
-            });
-            let bounds = self.accumulator.bounds().unwrap_or_default();
+            let shards = self.store.shards();
+            let read = handle.read_histogram(shards, &mut self.reader, &mut buffer.buckets);
+            let read = read.expect("only histograms are in this list");
             let totals = HistogramTotals {
                 buckets: first..buffer.buckets.len(),
-                count,
-                sum: self.accumulator.sum(),
+                count: read.count,
+                sum: read.sum,
                 ..Default::default()
             };
             let totals =
-                totals.bounded(self.accumulator.layout(), &buffer.buckets[first..], bounds);
+                totals.bounded(read.layout, &buffer.buckets[first..], (read.min, read.max));
             buffer.values[*at as usize] = buffer.histograms.len() as u64;
             buffer.histograms.push(totals);
         }

@@ -11,6 +11,10 @@ use std::mem::ManuallyDrop;
 pub(super) struct Cell(AtomicU64);
 
 impl Cell {
+    pub(super) fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
     /// Adds `n` and returns the value before.
     ///
     /// For the lessee of the cell's shard alone: a second writer would overwrite counts.
@@ -56,9 +60,12 @@ pub(super) union Word {
     owner: ManuallyDrop<AtomicPtr<()>>,
 }
 
+// A run of words is read as a slice of cells.
+const _: () = assert!(size_of::<Word>() == size_of::<Cell>());
+
 impl Word {
     pub(super) fn zero_cell() -> Self {
-        Self { cell: ManuallyDrop::new(Cell(AtomicU64::new(0))) }
+        Self { cell: ManuallyDrop::new(Cell::new(0)) }
     }
 
     pub(super) fn no_owner() -> Self {

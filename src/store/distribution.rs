@@ -16,6 +16,7 @@
 use super::cell::{Cell, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
+use super::reader::{Part, Reader, Totals};
 use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
@@ -106,14 +107,37 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         if offset == 0 { cells.add_shared(records) } else { cells.add_as_owner(records) }
     }
 
-    /// Adds what `shards` hold to `into`.
-    pub(crate) fn read(&self, shards: impl Iterator<Item = Shard>, into: &mut Accumulator) {
+    /// Adds up what `shards` hold, and appends the buckets that are not empty to `buckets`, in
+    /// order: index and count.
+    pub(crate) fn read(
+        &self,
+        shards: impl Iterator<Item = Shard>,
+        reader: &mut Reader,
+        buckets: &mut Vec<(u32, u64)>,
+    ) -> Totals {
         let how_many = if self.offset_mask == 0 { 1 } else { usize::MAX };
-        for shard in shards.take(how_many) {
-            // SAFETY: a `Shard` exists, and where the mask is 0 only shard 0 is asked for.
-            let cells = unsafe { self.cells(shard.offset()) };
-            cells.read(into);
-        }
+        // SAFETY: a `Shard` exists, and where the mask is 0 no other than shard 0 is asked for: the
+        // reader asks for those that it has parts of.
+        let cells = |shard: Shard| unsafe { self.cells(shard.offset()) };
+        let mut totals = Totals { layout: Self::LAYOUT, count: 0, sum: 0, min: u64::MAX, max: 0 };
+        let parts = shards.take(how_many).filter_map(|shard| {
+            let header = cells(shard).header;
+            if header[SPAN].load() == 0 {
+                return None;
+            }
+            let (min, max) = (!header[INVERTED_MIN].load(), header[MAX].load());
+            totals.sum = totals.sum.wrapping_add(header[SUM].load());
+            // While the first record is under way, the two may be seen the wrong way round.
+            if min > max {
+                return None;
+            }
+            totals.min = totals.min.min(min);
+            totals.max = totals.max.max(max);
+            let (first, last) = (Self::LAYOUT.index(min), Self::LAYOUT.index(max));
+            Some(Part { shard, first, end: last + 1 })
+        });
+        let count = reader.add_up(parts, |shard| cells(shard).buckets(), buckets);
+        Totals { count, ..totals }
     }
 
     /// # Safety
@@ -137,7 +161,7 @@ struct Cells<'a, const DIGITS: u8> {
     buckets: NonNull<Word>,
 }
 
-impl<const DIGITS: u8> Cells<'_, DIGITS> {
+impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
     const LAYOUT: Layout = Layout::new(DIGITS);
 
     #[inline(always)]
@@ -159,35 +183,18 @@ impl<const DIGITS: u8> Cells<'_, DIGITS> {
         self.bucket(records.high).add_shared(records.count);
     }
 
+    /// All of them; most may be in pages that nobody has touched.
+    fn buckets(&self) -> &'a [Cell] {
+        // SAFETY: as many words, each the size of a cell and one, alive as long as the header.
+        unsafe { NonNull::slice_from_raw_parts(self.buckets.cast(), Self::LAYOUT.len()).as_ref() }
+    }
+
     #[inline(always)]
     fn bucket(&self, value: u64) -> &Cell {
         // SAFETY: `Layout::index` is less than `Layout::len` for every value.
         let cell = unsafe { self.buckets.add(Self::LAYOUT.index(value)) };
         // SAFETY: words of the shards are initialised cells, alive as long as the header.
         unsafe { cell.cast::<Cell>().as_ref() }
-    }
-
-    fn read(&self, into: &mut Accumulator) {
-        if self.header[SPAN].load() == 0 {
-            return;
-        }
-        let (min, max) = (!self.header[INVERTED_MIN].load(), self.header[MAX].load());
-        into.sum = into.sum.wrapping_add(self.header[SUM].load());
-        // While the first record is under way, the two may be seen the wrong way round.
-        if min > max {
-            return;
-        }
-        into.counts.resize(Self::LAYOUT.len().max(into.counts.len()), 0);
-        into.min = into.min.min(min);
-        into.max = into.max.max(max);
-        let first = Self::LAYOUT.index(min);
-        let counts = &mut into.counts[first..=Self::LAYOUT.index(max)];
-        for (index, count) in counts.iter_mut().enumerate() {
-            // SAFETY: `first + index` is at most the index of `max`, less than `Layout::len`.
-            let cell = unsafe { self.buckets.add(first + index) };
-            // SAFETY: as in `bucket`.
-            *count = count.wrapping_add(unsafe { cell.cast::<Cell>().as_ref() }.load());
-        }
     }
 }
 
@@ -211,51 +218,4 @@ fn widen(header: &[Cell; HEADER_WORDS], low: u64, high: u64) {
     header[INVERTED_MIN].store(!min);
     header[MAX].store(max);
     header[SPAN].store((max - min).saturating_add(1));
-}
-
-/// Where a collector adds up one histogram; used again for the next, so that it allocates once.
-pub(crate) struct Accumulator {
-    layout: Layout,
-    /// All zero between two histograms.
-    counts: Vec<u64>,
-    sum: u64,
-    min: u64,
-    max: u64,
-}
-
-impl Accumulator {
-    pub(crate) fn new() -> Self {
-        Self { layout: Layout::new(1), counts: Vec::new(), sum: 0, min: u64::MAX, max: 0 }
-    }
-
-    /// Begins with a histogram of this layout. Room is made when it turns out to hold something.
-    pub(crate) fn begin(&mut self, layout: Layout) {
-        (self.layout, self.sum, self.min, self.max) = (layout, 0, u64::MAX, 0);
-    }
-
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    pub(crate) fn sum(&self) -> u64 {
-        self.sum
-    }
-
-    /// The bounds of everything that was added, if anything was.
-    pub(crate) fn bounds(&self) -> Option<(u64, u64)> {
-        (self.min <= self.max).then_some((self.min, self.max))
-    }
-
-    /// The buckets that hold something, in order, leaving all zero.
-    pub(crate) fn drain(&mut self, mut each: impl FnMut(usize, u64)) {
-        let Some((min, max)) = self.bounds() else {
-            return;
-        };
-        let (first, last) = (self.layout.index(min), self.layout.index(max));
-        for (index, count) in self.counts[first..=last].iter_mut().enumerate() {
-            if *count != 0 {
-                each(first + index, std::mem::take(count));
-            }
-        }
-    }
 }

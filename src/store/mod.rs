@@ -31,6 +31,7 @@ mod lease;
 mod limits;
 mod local;
 mod memory;
+mod reader;
 mod scalar;
 mod segment;
 mod slot;
@@ -39,10 +40,11 @@ mod usage;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-pub(crate) use distribution::{Accumulator, Distribution, Records};
+pub(crate) use distribution::{Distribution, Records};
 pub(crate) use fork::recording_since;
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
+pub(crate) use reader::{Reader, Totals};
 pub(crate) use scalar::{Line, Scalar};
 pub use segment::Exhausted;
 pub use usage::{StoreUsage, store_usage};

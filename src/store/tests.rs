@@ -10,16 +10,14 @@ fn sum(store: &Store, scalar: &Scalar) -> u64 {
 }
 
 /// Sum, bounds and non-empty buckets.
-type Reading = (u64, Option<(u64, u64)>, Vec<(usize, u64)>);
+type Reading = (u64, Option<(u64, u64)>, Vec<(u32, u64)>);
 
 fn read<const DIGITS: u8>(store: &Store, distribution: &Distribution<DIGITS>) -> Reading {
-    let mut accumulator = Accumulator::new();
-    accumulator.begin(crate::buckets::Layout::new(DIGITS));
-    distribution.read(store.shards(), &mut accumulator);
     let mut buckets = Vec::new();
-    let (sum, bounds) = (accumulator.sum(), accumulator.bounds());
-    accumulator.drain(|index, count| buckets.push((index, count)));
-    (sum, bounds, buckets)
+    let totals = distribution.read(store.shards(), &mut Reader::default(), &mut buckets);
+    let bounds = (totals.min <= totals.max).then_some((totals.min, totals.max));
+    assert_eq!(totals.count, buckets.iter().map(|(_, count)| count).sum::<u64>());
+    (totals.sum, bounds, buckets)
 }
 
 #[test]
@@ -114,8 +112,27 @@ fn the_largest_value_alone_is_seen() {
         }
         let (sum, bounds, buckets) = read(&store, &distribution);
         assert_eq!((sum, bounds), (u64::MAX, Some((u64::MAX, u64::MAX))));
-        assert_eq!(buckets, [(crate::buckets::Layout::new(1).len() - 1, 1)]);
+        assert_eq!(buckets, [(crate::buckets::Layout::new(1).len() as u32 - 1, 1)]);
     }
+}
+
+#[test]
+fn shards_add_up_each_in_a_range_of_its_own() {
+    let store = store(8);
+    let distribution = Distribution::<1>::new(&store, false).unwrap();
+    let lessees: Vec<_> = (0..7).map(|_| Lessee::new(&store)).collect();
+    let (mut count, mut sum) = (0, 0_u64);
+    for (shard, lessee) in lessees.iter().enumerate().filter(|(shard, _)| *shard != 2) {
+        for value in (1 << shard..1 << (10 + 3 * shard)).step_by(7 << (3 * shard)) {
+            distribution.record(lessee, value);
+            (count, sum) = (count + 1, sum + value);
+        }
+    }
+    distribution.record(&Late, 1 << 40);
+    let (seen_sum, bounds, buckets) = read(&store, &distribution);
+    assert_eq!((seen_sum, bounds), (sum + (1 << 40), Some((1, 1 << 40))));
+    assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), count + 1);
+    assert!(buckets.is_sorted_by_key(|(index, _)| index));
 }
 
 #[test]
