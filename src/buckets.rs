@@ -1,4 +1,4 @@
-//! Bucket arithmetic of histograms: pure functions, importing nothing.
+//! Bucket arithmetic of histograms: pure, importing nothing.
 //!
 //! The layout is HdrHistogram's, for a lowest discernible value of 1 over the whole range of u64
 //! (<https://hdrhistogram.github.io/HdrHistogram/>; the fuzz target `buckets` and the property
@@ -35,6 +35,11 @@ impl Layout {
         ((64 - self.bits as usize) + 2) << (self.bits - 1)
     }
 
+    /// How many [`Row`]s its buckets fill.
+    pub(crate) const fn rows(self) -> usize {
+        self.len().div_ceil(Row::LEN)
+    }
+
     /// The bucket of `value`; always less than [`len`](Self::len).
     #[inline(always)]
     pub(crate) const fn index(self, value: u64) -> usize {
@@ -62,6 +67,27 @@ impl Layout {
         }
         let shift = (index >> (self.bits - 1)) as u32 - 1;
         (((index & (half - 1)) + half) as u64, shift)
+    }
+}
+
+/// The counts of buckets that follow each other: what is read, kept and compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Its number: the index of its first bucket is that times [`LEN`](Self::LEN).
+    pub(crate) number: u32,
+    pub(crate) counts: [u64; Self::LEN],
+}
+
+impl Row {
+    /// Buckets in a row: those of a cache line of 64 bytes. Under loom each one that is read is a
+    /// step of the model, and there no more of them are read than hold something.
+    pub(crate) const LEN: usize = if cfg!(all(loom, test)) { 1 } else { 8 };
+
+    /// Index and count of its buckets that hold something.
+    pub(crate) fn held(&self) -> impl DoubleEndedIterator<Item = (usize, u64)> + '_ {
+        let first = self.number as usize * Self::LEN;
+        let counts = self.counts.iter().enumerate().map(move |(at, &count)| (first + at, count));
+        counts.filter(|&(_, count)| count != 0)
     }
 }
 

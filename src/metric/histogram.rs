@@ -3,7 +3,7 @@
 
 use super::Counter;
 use super::timer::{SampledTimer, Timer};
-use crate::buckets::Layout;
+use crate::buckets::{Layout, Row};
 use crate::store::{
     Distribution, Exhausted, Place, Reader, Records, Shard, Store, ThisThread, Totals,
 };
@@ -161,14 +161,19 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
         }
     }
 
+    /// Has the next reading prepared; see [`Distribution::announce`].
+    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>, reader: &mut Reader) {
+        self.cells.announce(shards, reader);
+    }
+
     /// Adds up what `shards` hold; see [`Distribution::read`].
     pub(crate) fn read(
         &self,
         shards: impl Iterator<Item = Shard>,
         reader: &mut Reader,
-        buckets: &mut Vec<(u32, u64)>,
+        rows: &mut Vec<Row>,
     ) -> Totals {
-        self.cells.read(shards, reader, buckets)
+        self.cells.read(shards, reader, rows)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::descriptor::Kind;
 use super::unit::Unit;
+use crate::buckets::Row;
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter, start_clock};
 use crate::store::{Exhausted, Reader, Scalar, Shard, Store, Totals};
 use crate::sync::Arc;
@@ -142,7 +143,7 @@ impl Detached {
 
     /// What was added to detached counters and recorded in detached histograms.
     pub(crate) fn records(&self) -> u64 {
-        let (mut reader, mut buckets) = (Reader::default(), Vec::new());
+        let (mut reader, mut rows) = (Reader::default(), Vec::new());
         let mut total = 0_u64;
         for handle in &self.handles {
             let shards = self.store.shards();
@@ -150,7 +151,7 @@ impl Detached {
                 let cells = shards.clone().map(|shard| counter.cells().load(shard));
                 total = cells.fold(total, u64::wrapping_add);
             }
-            if let Some(totals) = handle.read_histogram(shards, &mut reader, &mut buckets) {
+            if let Some(totals) = handle.read_histogram(shards, &mut reader, &mut rows) {
                 total = total.wrapping_add(totals.count);
             }
         }
@@ -159,18 +160,29 @@ impl Detached {
 }
 
 impl Handle {
+    /// Has a histogram's cells fetched while `reader` reads another; nothing for other kinds.
+    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>, reader: &mut Reader) {
+        match self {
+            Handle::Histogram0(histogram) => histogram.announce(shards, reader),
+            Handle::Histogram1(histogram) => histogram.announce(shards, reader),
+            Handle::Histogram2(histogram) => histogram.announce(shards, reader),
+            Handle::Histogram3(histogram) => histogram.announce(shards, reader),
+            _ => {}
+        }
+    }
+
     /// Adds up a histogram's cells; `None` for other kinds.
     pub(crate) fn read_histogram(
         &self,
         shards: impl Iterator<Item = Shard>,
         reader: &mut Reader,
-        buckets: &mut Vec<(u32, u64)>,
+        rows: &mut Vec<Row>,
     ) -> Option<Totals> {
         Some(match self {
-            Handle::Histogram0(histogram) => histogram.read(shards, reader, buckets),
-            Handle::Histogram1(histogram) => histogram.read(shards, reader, buckets),
-            Handle::Histogram2(histogram) => histogram.read(shards, reader, buckets),
-            Handle::Histogram3(histogram) => histogram.read(shards, reader, buckets),
+            Handle::Histogram0(histogram) => histogram.read(shards, reader, rows),
+            Handle::Histogram1(histogram) => histogram.read(shards, reader, rows),
+            Handle::Histogram2(histogram) => histogram.read(shards, reader, rows),
+            Handle::Histogram3(histogram) => histogram.read(shards, reader, rows),
             _ => return None,
         })
     }

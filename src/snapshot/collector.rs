@@ -93,20 +93,22 @@ impl Collector {
 
     fn read_histograms(&mut self, buffer: &mut Snapshot) {
         buffer.histograms.clear();
-        buffer.buckets.clear();
-        for (handle, at) in &self.histograms {
-            let first = buffer.buckets.len();
+        buffer.rows.clear();
+        for (number, (handle, at)) in self.histograms.iter().enumerate() {
+            let first = buffer.rows.len();
             let shards = self.store.shards();
-            let read = handle.read_histogram(shards, &mut self.reader, &mut buffer.buckets);
+            if let Some((next, _)) = self.histograms.get(number + 1) {
+                next.announce(shards.clone(), &mut self.reader);
+            }
+            let read = handle.read_histogram(shards, &mut self.reader, &mut buffer.rows);
             let read = read.expect("only histograms are in this list");
             let totals = HistogramTotals {
-                buckets: first..buffer.buckets.len(),
+                rows: first..buffer.rows.len(),
                 count: read.count,
                 sum: read.sum,
                 ..Default::default()
             };
-            let totals =
-                totals.bounded(read.layout, &buffer.buckets[first..], (read.min, read.max));
+            let totals = totals.bounded(read.layout, &buffer.rows[first..], (read.min, read.max));
             buffer.values[*at as usize] = buffer.histograms.len() as u64;
             buffer.histograms.push(totals);
         }
@@ -125,7 +127,7 @@ impl Collector {
             catalog: std::sync::Arc::default(),
             values: Vec::new(),
             histograms: Vec::new(),
-            buckets: Vec::new(),
+            rows: Vec::new(),
             taken,
             sequence: self.sequence,
             since: Moment::of_first_record(),

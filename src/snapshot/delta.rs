@@ -3,27 +3,27 @@
 
 use super::Snapshot;
 use super::histogram::HistogramTotals;
-use crate::buckets::Layout;
+use crate::buckets::{Layout, Row};
 use crate::series::Kind;
 
 /// `later` minus `earlier`, in the buffers given. Counts are subtracted wrapping, as they were added.
 pub(super) fn between(earlier: &Snapshot, later: &Snapshot, buffers: Option<Snapshot>) -> Snapshot {
-    let (mut values, mut histograms, mut buckets) = buffers
-        .map(|buffers| (buffers.values, buffers.histograms, buffers.buckets))
+    let (mut values, mut histograms, mut rows) = buffers
+        .map(|buffers| (buffers.values, buffers.histograms, buffers.rows))
         .unwrap_or_default();
     values.clear();
     histograms.clear();
-    buckets.clear();
+    rows.clear();
     values.reserve(later.values.len());
     histograms.reserve(later.histograms.len());
-    buckets.reserve(later.buckets.len());
+    rows.reserve(later.rows.len());
     // Counts begin again in a forked child.
     let is_same_process = earlier.since.at == later.since.at;
     let mut delta = Snapshot {
         catalog: later.catalog.clone(),
         values,
         histograms,
-        buckets,
+        rows,
         taken: later.taken,
         since: if is_same_process { earlier.taken } else { later.since },
         sequence: later.sequence,
@@ -39,7 +39,7 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot, buffers: Option<Snap
             }
             Kind::Gauge => value,
             Kind::Histogram => {
-                let totals = subtract_histogram(before, later, at, &mut delta.buckets);
+                let totals = subtract_histogram(before, later, at, &mut delta.rows);
                 delta.histograms.push(totals);
                 delta.histograms.len() as u64 - 1
             }
@@ -49,43 +49,42 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot, buffers: Option<Snap
     delta
 }
 
-/// Appends the buckets that grew to `buckets`.
+/// Appends the rows with buckets that grew to `rows`.
 fn subtract_histogram(
     before: Option<&Snapshot>,
     later: &Snapshot,
     at: usize,
-    buckets: &mut Vec<(u32, u64)>,
+    rows: &mut Vec<Row>,
 ) -> HistogramTotals {
     let now = later.totals_at(at);
-    let (sum_before, buckets_before) = match before {
+    let (sum_before, mut rest) = match before {
         Some(before) => {
             let totals = before.totals_at(at);
-            (totals.sum, &before.buckets[totals.buckets.clone()])
+            (totals.sum, &before.rows[totals.rows.clone()])
         }
         None => (0, &[][..]),
     };
-    let first = buckets.len();
+    let first = rows.len();
     let mut count = 0_u64;
-    let mut rest = buckets_before;
-    for &(index, in_bucket) in &later.buckets[now.buckets.clone()] {
-        let skip = rest.iter().take_while(|&&(before, _)| before < index).count();
+    for &(mut row) in &later.rows[now.rows.clone()] {
+        let skip = rest.iter().take_while(|before| before.number < row.number).count();
         rest = &rest[skip..];
-        let in_bucket_before = match rest.first() {
-            Some(&(before, in_bucket)) if before == index => in_bucket,
-            _ => 0,
-        };
-        let grown = in_bucket.wrapping_sub(in_bucket_before);
-        if grown != 0 {
-            count = count.wrapping_add(grown);
-            buckets.push((index, grown));
+        if let Some(before) = rest.first().filter(|before| before.number == row.number) {
+            for (count, before) in row.counts.iter_mut().zip(before.counts) {
+                *count = count.wrapping_sub(before);
+            }
+        }
+        if row.counts != [0; Row::LEN] {
+            count = row.counts.iter().fold(count, |sum, &count| sum.wrapping_add(count));
+            rows.push(row);
         }
     }
     let totals = HistogramTotals {
-        buckets: first..buckets.len(),
+        rows: first..rows.len(),
         count,
         sum: now.sum.wrapping_sub(sum_before),
         ..HistogramTotals::default()
     };
     let layout = Layout::new(later.catalog.get(at).significant_digits());
-    totals.bounded(layout, &buckets[first..], (now.min, now.max))
+    totals.bounded(layout, &rows[first..], (now.min, now.max))
 }

@@ -1,13 +1,13 @@
 //! A histogram as a snapshot holds it.
 #![forbid(unsafe_code)]
 
-use crate::buckets::Layout;
+use crate::buckets::{Layout, Row};
 use std::ops::Range;
 
-/// Totals of one histogram, and where its buckets are in the snapshot.
+/// Totals of one histogram, and where its rows are in the snapshot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HistogramTotals {
-    pub(super) buckets: Range<usize>,
+    pub(super) rows: Range<usize>,
     pub(super) count: u64,
     pub(super) sum: u64,
     /// Meaningless while `count` is 0.
@@ -16,17 +16,14 @@ pub(super) struct HistogramTotals {
 }
 
 impl HistogramTotals {
-    /// With the extremes given, moved into the first and the last of `buckets`: extremes of records
+    /// With the extremes given, moved into the first and the last bucket of `rows`: extremes of records
     /// whose buckets were not seen yet, or were counted in an earlier interval, are out.
-    pub(super) fn bounded(
-        mut self,
-        layout: Layout,
-        buckets: &[(u32, u64)],
-        (min, max): (u64, u64),
-    ) -> Self {
-        if let (Some(&(first, _)), Some(&(last, _))) = (buckets.first(), buckets.last()) {
-            self.min = min.clamp(layout.low(first as usize), layout.high(first as usize));
-            self.max = max.clamp(layout.low(last as usize), layout.high(last as usize));
+    pub(super) fn bounded(mut self, layout: Layout, rows: &[Row], (min, max): (u64, u64)) -> Self {
+        let first = rows.first().and_then(|row| row.held().next());
+        let last = rows.last().and_then(|row| row.held().next_back());
+        if let (Some((first, _)), Some((last, _))) = (first, last) {
+            self.min = min.clamp(layout.low(first), layout.high(first));
+            self.max = max.clamp(layout.low(last), layout.high(last));
         }
         self
     }
@@ -38,7 +35,7 @@ pub struct HistogramSnapshot<'a> {
     layout: Layout,
     digits: u8,
     totals: &'a HistogramTotals,
-    buckets: &'a [(u32, u64)],
+    rows: &'a [Row],
 }
 
 /// A bucket that holds something.
@@ -53,8 +50,8 @@ pub struct Bucket {
 }
 
 impl<'a> HistogramSnapshot<'a> {
-    pub(super) fn new(digits: u8, totals: &'a HistogramTotals, buckets: &'a [(u32, u64)]) -> Self {
-        Self { layout: Layout::new(digits), digits, totals, buckets }
+    pub(super) fn new(digits: u8, totals: &'a HistogramTotals, rows: &'a [Row]) -> Self {
+        Self { layout: Layout::new(digits), digits, totals, rows }
     }
 
     /// How many values were recorded: the sum of the buckets.
@@ -109,9 +106,10 @@ impl<'a> HistogramSnapshot<'a> {
     /// The buckets that hold something, by ascending value.
     pub fn buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
         let layout = self.layout;
-        self.buckets.iter().map(move |&(index, count)| {
-            let index = index as usize;
-            Bucket { low: layout.low(index), high: layout.high(index), count }
+        self.counts().map(move |(index, count)| Bucket {
+            low: layout.low(index),
+            high: layout.high(index),
+            count,
         })
     }
 
@@ -121,8 +119,13 @@ impl<'a> HistogramSnapshot<'a> {
     }
 
     /// Index and count of the buckets that hold something.
-    pub(crate) fn counts(&self) -> &'a [(u32, u64)] {
-        self.buckets
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (usize, u64)> + use<'a> {
+        self.rows.iter().flat_map(Row::held)
+    }
+
+    /// The rows that hold something.
+    pub(crate) fn rows(&self) -> &'a [Row] {
+        self.rows
     }
 
     /// How many significant decimal digits its buckets keep.

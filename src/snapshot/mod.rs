@@ -16,6 +16,7 @@ pub use histogram::{Bucket, HistogramSnapshot};
 pub(crate) use catalog::Catalog;
 pub(crate) use collector::Collector;
 
+use crate::buckets::Row;
 use crate::metric::UNSET_GAUGE;
 use crate::series::{Descriptor, Kind};
 use crate::store::recording_since;
@@ -37,8 +38,8 @@ pub struct Snapshot {
     /// One word for each series: a count, the bits of a gauge, or an index into `histograms`.
     values: Vec<u64>,
     histograms: Vec<HistogramTotals>,
-    /// The buckets of all histograms, each a range of these: index and count.
-    buckets: Vec<(u32, u64)>,
+    /// The buckets of all histograms, each a range of these, in rows that hold something.
+    rows: Vec<Row>,
     taken: Moment,
     since: Moment,
     sequence: u64,
@@ -205,7 +206,7 @@ impl Snapshot {
     pub(crate) fn histogram_at(&self, at: usize) -> HistogramSnapshot<'_> {
         let totals = self.totals_at(at);
         let digits = self.catalog.get(at).significant_digits();
-        HistogramSnapshot::new(digits, totals, &self.buckets[totals.buckets.clone()])
+        HistogramSnapshot::new(digits, totals, &self.rows[totals.rows.clone()])
     }
 }
 

@@ -53,6 +53,20 @@ impl Cell {
     }
 }
 
+/// Asks the processor to fetch what lies at an address, where there is a way to ask; any address
+/// will do.
+#[inline(always)]
+pub(super) fn prefetch(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint to the processor, which ignores addresses that are not mapped.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(address)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// One word of a segment: a cell in the shards, a pointer in the owners' part.
 #[repr(C)]
 pub(super) union Word {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header  [ sum | !min | span | max ]    span = max - min + 1, or 0 before the first record
-//! buckets [ count | count | .. ]         one run of `Layout::len()` cells
+//! buckets [ count | count | .. ]         whole rows, so `Layout::len()` or a few more
 //! ```
 //!
 //! Headers lie together, apart from the buckets, so that many share a page. `min` is kept inverted
@@ -16,11 +16,11 @@
 use super::cell::{Cell, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
-use super::reader::{Part, Reader, Totals};
+use super::reader::{self, Part, Reader, Totals};
 use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
-use crate::buckets::Layout;
+use crate::buckets::{Layout, Row};
 use crate::sync::Arc;
 use std::ptr::NonNull;
 
@@ -70,7 +70,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         } else {
             (Class::Small, HEADER_WORDS, Class::Runs)
         };
-        let second = Some((runs.2, Self::LAYOUT.len()));
+        let second = Some((runs.2, Self::LAYOUT.rows() * Row::LEN));
         let (header, buckets) = Slot::allocate(store, runs.0, runs.1, second)?;
         let buckets = buckets.expect("asked for");
         Ok(Self { header, buckets, offset_mask: if shared { 0 } else { usize::MAX } })
@@ -107,37 +107,56 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         if offset == 0 { cells.add_shared(records) } else { cells.add_as_owner(records) }
     }
 
-    /// Adds up what `shards` hold, and appends the buckets that are not empty to `buckets`, in
-    /// order: index and count.
+    /// Has what [`read`](Self::read) will need fetched while `reader` reads the histogram before.
+    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>, reader: &mut Reader) {
+        let parts = self.parts(shards, |_, _| {});
+        reader.announce(parts, |shard| self.of(shard).rows());
+    }
+
+    /// Adds up what `shards` hold, and appends the rows of buckets that hold something to `rows`,
+    /// in order.
     pub(crate) fn read(
         &self,
         shards: impl Iterator<Item = Shard>,
         reader: &mut Reader,
-        buckets: &mut Vec<(u32, u64)>,
+        rows: &mut Vec<Row>,
     ) -> Totals {
-        let how_many = if self.offset_mask == 0 { 1 } else { usize::MAX };
-        // SAFETY: a `Shard` exists, and where the mask is 0 no other than shard 0 is asked for: the
-        // reader asks for those that it has parts of.
-        let cells = |shard: Shard| unsafe { self.cells(shard.offset()) };
         let mut totals = Totals { layout: Self::LAYOUT, count: 0, sum: 0, min: u64::MAX, max: 0 };
-        let parts = shards.take(how_many).filter_map(|shard| {
-            let header = cells(shard).header;
+        let parts = self.parts(shards, |sum, range| {
+            totals.sum = totals.sum.wrapping_add(sum);
+            if let Some((min, max)) = range {
+                totals.min = totals.min.min(min);
+                totals.max = totals.max.max(max);
+            }
+        });
+        let count = reader.add_up(parts, |shard| self.of(shard).rows(), rows);
+        Totals { count, ..totals }
+    }
+
+    /// Where `shards` may hold something; `each` is told the sum of one, and its range.
+    fn parts(
+        &self,
+        shards: impl Iterator<Item = Shard>,
+        mut each: impl FnMut(u64, Option<(u64, u64)>),
+    ) -> impl Iterator<Item = Part> {
+        let how_many = if self.offset_mask == 0 { 1 } else { usize::MAX };
+        shards.take(how_many).filter_map(move |shard| {
+            let header = self.of(shard).header;
             if header[SPAN].load() == 0 {
                 return None;
             }
             let (min, max) = (!header[INVERTED_MIN].load(), header[MAX].load());
-            totals.sum = totals.sum.wrapping_add(header[SUM].load());
             // While the first record is under way, the two may be seen the wrong way round.
-            if min > max {
-                return None;
-            }
-            totals.min = totals.min.min(min);
-            totals.max = totals.max.max(max);
-            let (first, last) = (Self::LAYOUT.index(min), Self::LAYOUT.index(max));
-            Some(Part { shard, first, end: last + 1 })
-        });
-        let count = reader.add_up(parts, |shard| cells(shard).buckets(), buckets);
-        Totals { count, ..totals }
+            let range = (min <= max).then_some((min, max));
+            each(header[SUM].load(), range);
+            range.map(|_| Part::new(shard, Self::LAYOUT.index(min), Self::LAYOUT.index(max)))
+        })
+    }
+
+    /// The cells of a shard, which is shard 0 if all threads share one set.
+    fn of(&self, shard: Shard) -> Cells<'_, DIGITS> {
+        // SAFETY: a `Shard` exists, and where the mask is 0 no other than shard 0 is asked for.
+        unsafe { self.cells(shard.offset() & self.offset_mask) }
     }
 
     /// # Safety
@@ -155,7 +174,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
     }
 }
 
-/// One shard's cells of a histogram; `buckets` has `Layout::len()` of them, alive as the header is.
+/// One shard's cells of a histogram; `buckets` has `Layout::rows()` full of them, alive as the header is.
 struct Cells<'a, const DIGITS: u8> {
     header: &'a [Cell; HEADER_WORDS],
     buckets: NonNull<Word>,
@@ -183,10 +202,11 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
         self.bucket(records.high).add_shared(records.count);
     }
 
-    /// All of them; most may be in pages that nobody has touched.
-    fn buckets(&self) -> &'a [Cell] {
+    /// All buckets; most may be in pages that nobody has touched.
+    fn rows(&self) -> &'a [reader::Cells] {
+        let rows = self.buckets.cast::<reader::Cells>();
         // SAFETY: as many words, each the size of a cell and one, alive as long as the header.
-        unsafe { NonNull::slice_from_raw_parts(self.buckets.cast(), Self::LAYOUT.len()).as_ref() }
+        unsafe { NonNull::slice_from_raw_parts(rows, Self::LAYOUT.rows()).as_ref() }
     }
 
     #[inline(always)]

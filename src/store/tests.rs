@@ -1,4 +1,5 @@
 use super::*;
+use crate::buckets::Row;
 use std::sync::Barrier;
 
 fn store(max_shards: usize) -> Arc<Store> {
@@ -10,11 +11,12 @@ fn sum(store: &Store, scalar: &Scalar) -> u64 {
 }
 
 /// Sum, bounds and non-empty buckets.
-type Reading = (u64, Option<(u64, u64)>, Vec<(u32, u64)>);
+type Reading = (u64, Option<(u64, u64)>, Vec<(usize, u64)>);
 
 fn read<const DIGITS: u8>(store: &Store, distribution: &Distribution<DIGITS>) -> Reading {
-    let mut buckets = Vec::new();
-    let totals = distribution.read(store.shards(), &mut Reader::default(), &mut buckets);
+    let mut rows = Vec::new();
+    let totals = distribution.read(store.shards(), &mut Reader::default(), &mut rows);
+    let buckets: Vec<_> = rows.iter().flat_map(Row::held).collect();
     let bounds = (totals.min <= totals.max).then_some((totals.min, totals.max));
     assert_eq!(totals.count, buckets.iter().map(|(_, count)| count).sum::<u64>());
     (totals.sum, bounds, buckets)
@@ -112,7 +114,7 @@ fn the_largest_value_alone_is_seen() {
         }
         let (sum, bounds, buckets) = read(&store, &distribution);
         assert_eq!((sum, bounds), (u64::MAX, Some((u64::MAX, u64::MAX))));
-        assert_eq!(buckets, [(crate::buckets::Layout::new(1).len() as u32 - 1, 1)]);
+        assert_eq!(buckets, [(crate::buckets::Layout::new(1).len() - 1, 1)]);
     }
 }
 

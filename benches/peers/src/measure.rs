@@ -4,20 +4,26 @@
 /// Rounds that are not kept: caches, buffers and branch predictors settle in them.
 const WARM_UP: usize = 3;
 
-/// What `measure` returned for each of so many subjects in each round. Another subject begins each
-/// round; the order stays, so each always follows the same one.
+/// What `measure` returned for each of so many subjects in each round. In a round the two groups that
+/// the subjects are in, those before and those from `second` on, take turns; which of a group comes
+/// next is drawn anew each time, so nobody always follows the same one.
 pub fn interleaved<T>(
     subjects: usize,
+    second: usize,
     rounds: usize,
     mut measure: impl FnMut(usize) -> T,
 ) -> Vec<Vec<T>> {
     let mut samples: Vec<_> = (0..subjects).map(|_| Vec::with_capacity(rounds)).collect();
+    let mut random = fastrand::Rng::with_seed(0);
+    let mut groups: [Vec<_>; 2] = [(0..second).collect(), (second..subjects).collect()];
     for round in 0..WARM_UP + rounds {
+        groups.iter_mut().for_each(|group| random.shuffle(group));
         for turn in 0..subjects {
-            let subject = (round + turn) % subjects;
-            let sample = measure(subject);
-            if round >= WARM_UP {
-                samples[subject].push(sample);
+            for &subject in groups.iter().filter_map(|group| group.get(turn)) {
+                let sample = measure(subject);
+                if round >= WARM_UP {
+                    samples[subject].push(sample);
+                }
             }
         }
     }
@@ -48,17 +54,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_subject_has_its_turn_in_every_round() {
+    fn every_subject_has_its_turn_in_every_round_and_groups_alternate() {
         let mut turns = Vec::new();
-        let samples = interleaved(3, 4, |subject| {
+        let samples = interleaved(6, 3, 40, |subject| {
             turns.push(subject);
             turns.len()
         });
-        assert_eq!(samples.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4]);
-        for (round, subjects) in turns.chunks(3).enumerate() {
-            assert_eq!(subjects, [round % 3, (round + 1) % 3, (round + 2) % 3]);
+        assert_eq!(samples.iter().map(Vec::len).collect::<Vec<_>>(), [40; 6]);
+        assert!(turns.iter().enumerate().all(|(turn, &subject)| (subject >= 3) == (turn % 2 == 1)));
+        for round in turns.chunks(6) {
+            let mut subjects = round.to_vec();
+            subjects.sort_unstable();
+            assert_eq!(subjects, [0, 1, 2, 3, 4, 5]);
         }
-        assert!(samples.iter().flatten().all(|&turn| turn > 3 * WARM_UP));
+        let followers = |of| turns.windows(2).filter(move |pair| pair[0] == of).map(|pair| pair[1]);
+        for subject in 0..6 {
+            let others = if subject < 3 { 3..6 } else { 0..3 };
+            assert!(others.into_iter().all(|other| followers(subject).any(|next| next == other)));
+        }
+        assert!(samples.iter().flatten().all(|&turn| turn > 6 * WARM_UP));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::scale::Scale;
-use crate::buckets::Layout;
+use crate::buckets::{Layout, Row};
 use crate::series::{Unit, excerpt};
 use crate::snapshot::HistogramSnapshot;
 use std::collections::HashMap;
@@ -116,23 +116,38 @@ impl Bounds {
 /// A histogram's counts, added up from bound to bound.
 pub(super) struct Cumulative<'a> {
     layout: Layout,
-    rest: &'a [(u32, u64)],
+    /// From the first row that is not added up in whole.
+    rest: &'a [Row],
+    /// Of the rows before.
     sum: u64,
 }
 
 impl<'a> Cumulative<'a> {
     pub(super) fn of(values: &HistogramSnapshot<'a>) -> Self {
-        Self { layout: values.layout(), rest: values.counts(), sum: 0 }
+        Self { layout: values.layout(), rest: values.rows(), sum: 0 }
     }
 
     /// How many values do not exceed `limit`, which is no smaller than the one before; and those
     /// that share the last bucket with values that do not.
     pub(super) fn up_to(&mut self, limit: u64) -> u64 {
-        let last = self.layout.index(limit) as u32;
-        let within = self.rest.partition_point(|&(index, _)| index <= last);
-        let (within, rest) = self.rest.split_at(within);
-        self.rest = rest;
-        self.sum = within.iter().fold(self.sum, |sum, &(_, count)| sum.wrapping_add(count));
-        self.sum
+        let last = self.layout.index(limit);
+        let (row, within) = (last / Row::LEN, last % Row::LEN);
+        while let Some((first, rest)) = self.rest.split_first() {
+            if first.number as usize >= row {
+                break;
+            }
+            self.sum = added(self.sum, &first.counts);
+            self.rest = rest;
+        }
+        match self.rest.first() {
+            Some(first) if first.number as usize == row => {
+                added(self.sum, &first.counts[..=within])
+            }
+            _ => self.sum,
+        }
     }
+}
+
+fn added(sum: u64, counts: &[u64]) -> u64 {
+    counts.iter().fold(sum, |sum, &count| sum.wrapping_add(count))
 }

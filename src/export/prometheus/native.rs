@@ -52,8 +52,8 @@ impl Native {
         let schema = schema(values.significant_digits());
         let layout = values.layout();
         let (mut current, mut in_current, mut written) = (None, 0_u64, 0_u64);
-        for &(index, count) in values.counts() {
-            let (low, high) = (layout.low(index as usize), layout.high(index as usize));
+        for (index, count) in values.counts() {
+            let (low, high) = (layout.low(index), layout.high(index));
             if low == 0 {
                 self.zero_count = self.zero_count.wrapping_add(count);
                 continue;
