@@ -1,6 +1,6 @@
 //! One small registry in every format, byte for byte.
 
-use super::{SPELLINGS, encoder};
+use super::{FORMATS, SPELLINGS, encoder};
 use quipu::{PrometheusFormat, PrometheusNames, Registry, Snapshot, Unit};
 use std::time::SystemTime;
 
@@ -121,6 +121,29 @@ plain{"a-b"=""} 0.5
 # EOF
 "#
     );
+}
+
+#[test]
+fn without_created_only_those_lines_are_missing() {
+    let snapshot = registry().snapshot();
+    for names in SPELLINGS {
+        for format in FORMATS {
+            let [mut with, mut without] = [Vec::new(), Vec::new()];
+            encoder().encode(&snapshot, format, names, &mut with);
+            // Encoders that are made of one another have the same settings.
+            let mut encoder = encoder().without_created().clone();
+            encoder.encode(&snapshot, format, names, &mut without);
+            if format != PrometheusFormat::OpenMetrics {
+                assert!(with == without, "{format:?}");
+                continue;
+            }
+            let [with, without] = [with, without].map(|body| String::from_utf8(body).unwrap());
+            let is_created = |line: &&str| line.contains("_created");
+            let (created, rest): (Vec<_>, Vec<_>) = with.lines().partition(is_created);
+            assert_eq!(created.len(), 2, "{created:?}");
+            assert_eq!(without.lines().collect::<Vec<_>>(), rest);
+        }
+    }
 }
 
 /// A message and what is in it, with its length before it.

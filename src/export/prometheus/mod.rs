@@ -135,6 +135,7 @@ impl PrometheusFormat {
 #[derive(Default)]
 pub struct PrometheusEncoder {
     bounds: Bounds,
+    is_without_created: bool,
     /// By spelling; those that were asked for.
     text: [Option<Plan<Text>>; 2],
     protobuf: [Option<Plan<Protobuf>>; 2],
@@ -166,6 +167,17 @@ impl PrometheusEncoder {
         Ok(self)
     }
 
+    /// Leaves out the samples of OpenMetrics that end in `_created`, one for each counter and histogram:
+    /// when its counts began. By default they are written.
+    ///
+    /// Prometheus keeps each of them as a series of its own: half of all series of a program that has
+    /// counters only. What is lost is a moment that it does not use by default. In protobuf, where it
+    /// is no series, the moment stays.
+    pub fn without_created(mut self) -> Self {
+        self.is_without_created = true;
+        self
+    }
+
     /// Appends the snapshot in the format to `out`.
     ///
     /// Meant for snapshots of one registry: what was rendered for another one is rendered anew.
@@ -188,7 +200,8 @@ impl PrometheusEncoder {
         };
         let plan = self.text[names as usize].get_or_insert_with(|| Plan::new(names));
         plan.follow(snapshot.catalog(), &self.bounds);
-        text::write(plan, snapshot, dialect, &mut self.created, out);
+        let created = (!self.is_without_created).then_some(&mut self.created);
+        text::write(plan, snapshot, dialect, created, out);
     }
 
     fn forget(&mut self) {
@@ -199,12 +212,19 @@ impl PrometheusEncoder {
 /// With the same settings.
 impl Clone for PrometheusEncoder {
     fn clone(&self) -> Self {
-        Self { bounds: self.bounds.clone(), ..Self::default() }
+        Self {
+            bounds: self.bounds.clone(),
+            is_without_created: self.is_without_created,
+            ..Self::default()
+        }
     }
 }
 
 impl fmt::Debug for PrometheusEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrometheusEncoder").field("bounds", &self.bounds).finish_non_exhaustive()
+        f.debug_struct("PrometheusEncoder")
+            .field("bounds", &self.bounds)
+            .field("is_without_created", &self.is_without_created)
+            .finish_non_exhaustive()
     }
 }

@@ -197,21 +197,23 @@ fn push_escaped(line: &mut Vec<u8>, text: &str, with_quotes: bool) {
     }
 }
 
-/// Appends the snapshot, whose catalog `plan` follows. `created` is a buffer that is used again.
+/// Appends the snapshot, whose catalog `plan` follows. `created` is a buffer that is used again; without
+/// it, when counts began is left out.
 pub(super) fn write(
     plan: &Plan<Text>,
     snapshot: &Snapshot,
     dialect: Dialect,
-    created: &mut Vec<u8>,
+    created: Option<&mut Vec<u8>>,
     out: &mut Vec<u8>,
 ) {
-    created.clear();
-    if dialect == Dialect::OpenMetrics {
+    let created = created.filter(|_| dialect == Dialect::OpenMetrics).map_or(&[][..], |created| {
+        created.clear();
         let since = snapshot.since().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         Scale::of(Unit::Nanoseconds).push(created, nanoseconds);
         created.push(b'\n');
-    }
+        created
+    });
     let mut lines = Writer { created, is_open: dialect == Dialect::OpenMetrics, out };
     let mut last = None;
     for Rendered { at, number, family, piece } in plan.series(snapshot.len()) {
@@ -237,7 +239,7 @@ pub(super) fn write(
 
 struct Writer<'a> {
     is_open: bool,
-    /// The value of `_created`, with the end of its line.
+    /// The value of `_created`, with the end of its line; empty if that is not written.
     created: &'a [u8],
     out: &'a mut Vec<u8>,
 }
@@ -252,7 +254,7 @@ impl Writer<'_> {
         self.out.extend_from_slice(piece);
         family.scale.push(self.out, count);
         self.out.push(b'\n');
-        if self.is_open {
+        if !self.created.is_empty() {
             let lines = &family.rendered;
             self.out.extend_from_slice(&lines.created);
             self.out.extend_from_slice(&piece[lines.first.len()..]);
@@ -306,7 +308,7 @@ impl Writer<'_> {
         }
         push_integer(self.out, values.count());
         self.out.push(b'\n');
-        if self.is_open {
+        if !self.created.is_empty() {
             for part in [&lines.created[..], labels, close, self.created] {
                 self.out.extend_from_slice(part);
             }
