@@ -11,10 +11,12 @@ use std::sync::Arc;
 type Identity = (String, BTreeMap<String, String>);
 
 /// A scrape job, and what comes of it.
+#[derive(Clone)]
 struct Job {
     name: &'static str,
     settings: &'static str,
     format: PrometheusFormat,
+    names: PrometheusNames,
     has_classic: bool,
 }
 
@@ -22,36 +24,66 @@ const TEXT: Job = Job {
     name: "text",
     settings: "  scrape_protocols: [PrometheusText0.0.4]",
     format: PrometheusFormat::Text,
+    names: PrometheusNames::Underscores,
     has_classic: true,
 };
 const OPENMETRICS: Job = Job {
     name: "openmetrics",
     settings: "  scrape_protocols: [OpenMetricsText1.0.0]",
     format: PrometheusFormat::OpenMetrics,
-    has_classic: true,
+    ..TEXT
 };
 const PROTOBUF: Job = Job {
     name: "protobuf",
     settings: "  scrape_protocols: [PrometheusProto]\n  scrape_classic_histograms: true",
     format: PrometheusFormat::Protobuf,
-    has_classic: true,
+    ..TEXT
 };
 /// What is asked for without any settings.
-const DEFAULT: Job =
-    Job { name: "default", settings: "", format: PrometheusFormat::OpenMetrics, has_classic: true };
+const DEFAULT: Job = Job { name: "default", settings: "", ..OPENMETRICS };
 const DEFAULT_NATIVE: Job =
     Job { format: PrometheusFormat::Protobuf, has_classic: false, ..DEFAULT };
+
+/// Prometheus 3 asks for names as they were registered, unless it asks for protobuf.
+const TEXT_UTF8: Job = Job {
+    name: "text_utf8",
+    settings: "  scrape_protocols: [PrometheusText1.0.0]",
+    names: PrometheusNames::Utf8,
+    ..TEXT
+};
+const OPENMETRICS_UTF8: Job =
+    Job { name: "openmetrics_utf8", names: PrometheusNames::Utf8, ..OPENMETRICS };
+const OPENMETRICS_ESCAPED: Job = Job {
+    name: "openmetrics_escaped",
+    settings: "  scrape_protocols: [OpenMetricsText1.0.0]\n  metric_name_escaping_scheme: underscores",
+    ..OPENMETRICS
+};
+const PROTOBUF_3: Job = Job {
+    settings: "  scrape_protocols: [PrometheusProto]\n  always_scrape_classic_histograms: true",
+    ..PROTOBUF
+};
+const DEFAULT_UTF8: Job = Job { names: PrometheusNames::Utf8, ..DEFAULT };
 
 #[test]
 #[ignore = "needs Prometheus, in QUIPU_PROMETHEUS"]
 fn prometheus_knows_what_the_registry_held() {
     let native = ["--enable-feature=native-histograms"];
-    scrape(&[DEFAULT], &[]);
-    if version() < 49 {
+    match version() {
         // Formats cannot be chosen yet.
-        scrape(&[DEFAULT_NATIVE], &native);
-    } else {
-        scrape(&[TEXT, OPENMETRICS, PROTOBUF, DEFAULT_NATIVE], &native);
+        (2, ..49) => {
+            scrape(&[DEFAULT], &[]);
+            scrape(&[DEFAULT_NATIVE], &native);
+        }
+        (2, _) => {
+            scrape(&[DEFAULT], &[]);
+            scrape(&[TEXT, OPENMETRICS, PROTOBUF, DEFAULT_NATIVE], &native);
+        }
+        _ => {
+            scrape(&[DEFAULT_UTF8], &[]);
+            let by_name = [TEXT_UTF8, OPENMETRICS_UTF8];
+            let by_identifier = [TEXT, OPENMETRICS_ESCAPED, PROTOBUF_3, DEFAULT_NATIVE];
+            scrape(&[&by_name[..], &by_identifier].concat(), &native);
+        }
     }
 }
 
@@ -174,7 +206,7 @@ fn scrape(jobs: &[Job], flags: &[&str]) {
         let bodies = last.counter("quipu.endpoint.expositions", &[("format", &format)]);
         assert!(bodies.is_some_and(|bodies| bodies >= 3), "{bodies:?} of {format}");
     }
-    let log = prometheus.log();
+    let log = prometheus.log().to_lowercase();
     for fault in
         ["level=error", "num_dropped", "duplicate", "ppend failed", "out-of-order", "out of order"]
     {
@@ -189,17 +221,24 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// `JOB` stands for the label of this job, `{REQUESTS}` for a counter by it, under its name.
     fn number(&self, query: &str) -> f64 {
+        let requests = match self.job.names {
+            PrometheusNames::Underscores => "http_requests_total{JOB}",
+            PrometheusNames::Utf8 => "{\"http.requests_total\",JOB}",
+        };
+        let query = query.replace("{REQUESTS}", requests);
         let query = query.replace("JOB", &format!("job={:?}", self.job.name));
         self.prometheus.number(&query).unwrap_or_else(|| panic!("no {query}"))
     }
 
     /// Every sample of the formats is there, with its value, and no other.
     fn check_all_series(&self, snapshot: &Snapshot) {
-        let is_native = self.job.format == PrometheusFormat::Protobuf;
-        let is_open = self.job.format != PrometheusFormat::Text;
+        let has_created = self.job.format == PrometheusFormat::OpenMetrics;
+        // Prometheus 3 spells bounds like OpenMetrics, however they came.
+        let is_open = self.job.format != PrometheusFormat::Text || version() >= (3, 0);
         let format = if is_open { PrometheusFormat::OpenMetrics } else { PrometheusFormat::Text };
-        let body = body(snapshot, format, PrometheusNames::Underscores);
+        let body = body(snapshot, format, self.job.names);
         let histograms: Vec<_> = text::families(&body, is_open)
             .into_iter()
             .filter(|family| family.kind == "histogram")
@@ -213,9 +252,8 @@ impl Seen<'_> {
         };
         let mut expected: BTreeMap<Identity, u64> = BTreeMap::new();
         for sample in text::samples(&body, is_open) {
-            let is_created = sample.name.ends_with("_created");
-            let is_hidden =
-                is_native && (is_created || !self.job.has_classic && is_classic(&sample.name));
+            let is_hidden = !has_created && sample.name.ends_with("_created")
+                || !self.job.has_classic && is_classic(&sample.name);
             if is_own(&sample.name) || is_hidden {
                 continue;
             }
@@ -238,7 +276,9 @@ impl Seen<'_> {
             seen.insert((name, labels), value);
         }
         for (identity, value) in &expected {
-            let known = seen.remove(identity).unwrap_or_else(|| panic!("no {identity:?}"));
+            let known = seen
+                .remove(identity)
+                .unwrap_or_else(|| panic!("no {identity:?} by {}", self.job.name));
             let (known, value) = (f64::from_bits(known), f64::from_bits(*value));
             assert!(
                 known == value || known.is_nan() && value.is_nan(),
@@ -258,15 +298,14 @@ impl Seen<'_> {
                 |value: &String| snapshot.counter("http.requests", &[("v", value)]).unwrap();
             values.iter().map(count).sum::<u64>() as f64
         };
-        assert_eq!(self.number("sum(http_requests_total{JOB})"), all(last));
+        assert_eq!(self.number("sum({REQUESTS})"), all(last));
         let added = all(last) - all(first);
         let samples = self.number("count_over_time(stage{JOB}[1h])");
-        let increase = self.number("sum(increase(http_requests_total{JOB}[1h]))");
+        let increase = self.number("sum(increase({REQUESTS}[1h]))");
         let most = added * (1.0 + 1.6 / (samples - 1.0)) * 1.01;
         assert!(samples >= 3.0 && (added * 0.99..most).contains(&increase), "{added} {increase}");
-        let requests = "http_requests_total{JOB}[1h]";
-        let query = format!("sum(rate({requests})) * 3600 / sum(increase({requests}))");
-        assert!((self.number(&query) - 1.0).abs() < 1e-9);
+        let query = "sum(rate({REQUESTS}[1h])) * 3600 / sum(increase({REQUESTS}[1h]))";
+        assert!((self.number(query) - 1.0).abs() < 1e-9);
         // Of a series that came later, all is new.
         assert_eq!(self.number("late_total{JOB}"), 7.0);
     }
@@ -320,7 +359,7 @@ impl Seen<'_> {
 
 /// What goes on while others ask.
 fn is_own(name: &str) -> bool {
-    name.starts_with("quipu_")
+    name.starts_with("quipu_") || name.starts_with("quipu.")
 }
 
 fn bits(number: &str) -> u64 {

@@ -19,15 +19,14 @@ pub struct Prometheus {
     folder: PathBuf,
 }
 
-/// The minor version of a Prometheus 2; later ones are above all of those.
-pub fn version() -> u32 {
+/// Its version, major and minor.
+pub fn version() -> (u32, u32) {
     let output = Command::new(program("QUIPU_PROMETHEUS")).arg("--version").output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     let version = said.split("version ").nth(1).expect("a version");
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap());
-    let (major, minor) = (numbers.next().unwrap(), numbers.next().unwrap());
-    if major > 2 { 1_000 + minor } else { minor }
+    (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
 impl Prometheus {

@@ -43,7 +43,7 @@ fn each_client_gets_what_it_asks_for() {
              */*;q=0.1",
             Format::Prometheus(Protobuf, Underscores),
         ),
-        // Prometheus 3.5, without and with.
+        // Prometheus 3.5, without and with; of names in protobuf it says nothing.
         (
             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
              application/openmetrics-text;version=0.0.1;q=0.5,\
@@ -53,11 +53,17 @@ fn each_client_gets_what_it_asks_for() {
         ),
         (
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
-             encoding=delimited;escaping=allow-utf-8;q=0.6,\
+             encoding=delimited;q=0.6,\
              application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
              application/openmetrics-text;version=0.0.1;q=0.4,\
              text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,\
              */*;q=0.1",
+            Format::Prometheus(Protobuf, Underscores),
+        ),
+        (
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+             encoding=delimited;escaping=allow-utf-8;q=0.6,\
+             application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5",
             Format::Prometheus(Protobuf, Utf8),
         ),
         // The order is by quality, whatever comes first.
