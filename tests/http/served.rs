@@ -3,6 +3,7 @@
 use crate::exporter::{PATIENCE, returns, wait_until};
 use crate::wire::{Peer, get, serve, served, with_held_check};
 use quipu::{Endpoint, Registry, ServeError};
+use std::io::BufRead;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,35 @@ fn a_dropped_server_gives_its_port_back() {
     let again = endpoint().serve(address).unwrap();
     assert_eq!(get(address, "/health").status, 200);
     assert!(again.stop(PATIENCE));
+}
+
+#[test]
+fn head_and_body_of_a_short_answer_come_together() {
+    let (_server, address) = serve(&endpoint());
+    for _ in 0..20 {
+        let mut peer = Peer::connect(address);
+        peer.ask("GET", "/health/live", "");
+        let first = String::from_utf8(peer.0.fill_buf().unwrap().to_vec()).unwrap();
+        let (_, body) = first.split_once("\r\n\r\n").expect("a whole head");
+        assert!(body.ends_with("}\n"), "{body:?}");
+    }
+}
+
+#[test]
+fn bodies_of_any_length_arrive_whole() {
+    let (registry, _server, address) = served();
+    let mut peer = Peer::connect(address);
+    let mut longest = 0;
+    for number in 0..200 {
+        registry.counter(&format!("series.{number}")).help(&"x".repeat(83)).register().unwrap();
+        let reply = peer.get("/metrics");
+        let text = reply.text();
+        let lines = text.lines().filter(|line| line.starts_with("series_"));
+        assert_eq!(lines.count(), number + 1);
+        assert!(text.ends_with('\n'), "{text}");
+        longest = text.len();
+    }
+    assert!(longest > 24 * 1024, "{longest}");
 }
 
 #[test]

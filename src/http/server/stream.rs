@@ -12,6 +12,10 @@ use tokio::net::TcpStream;
 /// What is read at once: more than any request has that is meant well.
 const READ_BYTES: usize = 4096;
 
+/// What is copied, so that a head does not travel alone: in one packet with a short body, and with
+/// that of a thousand compressed series.
+const GATHERED_BYTES: usize = 16 * 1024;
+
 pub(super) struct Stream {
     stream: Rc<TcpStream>,
     connection: Rc<Connection>,
@@ -66,18 +70,27 @@ impl Write for Stream {
         }
     }
 
-    /// Writes the first piece only: std lets the system raise SIGPIPE for several at once, and not
-    /// for one, and programs may have that signal end them.
+    /// Writes one piece, put together of several if the first one is short: std lets the system raise
+    /// SIGPIPE for several at once, and not for one, and programs may have that signal end them.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let first = pieces.iter().find(|piece| !piece.is_empty());
-        self.poll_write(context, first.map_or(&[], |piece| piece))
+        let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
+        let first: &[u8] = pieces.next().map_or(&[], |piece| piece);
+        let Some(second) = pieces.next().filter(|_| first.len() < GATHERED_BYTES) else {
+            return self.poll_write(context, first);
+        };
+        let mut gathered = [0; GATHERED_BYTES];
+        let (head, rest) = gathered.split_at_mut(first.len());
+        head.copy_from_slice(first);
+        let more = second.len().min(rest.len());
+        rest[..more].copy_from_slice(&second[..more]);
+        self.poll_write(context, &gathered[..first.len() + more])
     }
 
-    /// Head and body are not copied into one buffer.
+    /// Bodies are not copied into a buffer of the connection.
     fn is_write_vectored(&self) -> bool {
         true
     }
