@@ -13,10 +13,10 @@
 //! `span` saturates: with `min` 0 the value `u64::MAX` always takes the cold way, which is slower and
 //! changes nothing.
 
-use super::cell::{Cell, Word};
+use super::cell::{self, Cell, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
-use super::reader::{self, Part, Reader, Totals};
+use super::reader::{Part, Reader, Totals};
 use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
@@ -203,8 +203,8 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
     }
 
     /// All buckets; most may be in pages that nobody has touched.
-    fn rows(&self) -> &'a [reader::Cells] {
-        let rows = self.buckets.cast::<reader::Cells>();
+    fn rows(&self) -> &'a [cell::Cells] {
+        let rows = self.buckets.cast::<cell::Cells>();
         // SAFETY: as many words, each the size of a cell and one, alive as long as the header.
         unsafe { NonNull::slice_from_raw_parts(rows, Self::LAYOUT.rows()).as_ref() }
     }

@@ -23,15 +23,12 @@
 #![forbid(unsafe_code)]
 
 use super::Shard;
-use super::cell::{Cell, prefetch};
+use super::cell::{Cells, add_rows, loads_pairs, prefetch};
 use crate::buckets::{Layout, Row};
 use std::cmp::Reverse;
 
 /// Rows that are added up at once: their sums stay in the nearest cache.
 const BLOCK: usize = 8;
-
-/// One shard's cells of a row.
-pub(super) type Cells = [Cell; Row::LEN];
 
 /// What a histogram held, its buckets aside.
 pub(crate) struct Totals {
@@ -97,6 +94,7 @@ impl Reader {
         let Self { ahead, open, next: announced } = self;
         ahead.extend(parts);
         ahead.sort_unstable_by_key(|part| Reverse(part.first));
+        let in_pairs = loads_pairs();
         let mut sums = [[0; Row::LEN]; BLOCK];
         let mut count = 0_u64;
         let mut at = 0;
@@ -116,7 +114,7 @@ impl Reader {
             while at < end {
                 let block = at..end.min(at + BLOCK);
                 let sums = &mut sums[..block.len()];
-                add_block(sums, open, |part| &cells(part.shard)[block.clone()]);
+                add_block(sums, open, |part| &cells(part.shard)[block.clone()], in_pairs);
                 count = count.wrapping_add(append(sums, at, rows));
                 at = block.end;
                 announced.iter_mut().for_each(prefetch_some);
@@ -141,38 +139,33 @@ fn add_block<'a>(
     sums: &mut [[u64; Row::LEN]],
     parts: &[Part],
     cells: impl Fn(&Part) -> &'a [Cells],
+    in_pairs: bool,
 ) {
     let mut parts = parts;
     while let Some((eight, others)) = parts.split_first_chunk::<8>() {
-        add_abreast(sums, eight.each_ref().map(&cells));
+        add_abreast(sums, eight.each_ref().map(&cells), in_pairs);
         parts = others;
     }
     if let Some((four, others)) = parts.split_first_chunk::<4>() {
-        add_abreast(sums, four.each_ref().map(&cells));
+        add_abreast(sums, four.each_ref().map(&cells), in_pairs);
         parts = others;
     }
     if let Some((two, others)) = parts.split_first_chunk::<2>() {
-        add_abreast(sums, two.each_ref().map(&cells));
+        add_abreast(sums, two.each_ref().map(&cells), in_pairs);
         parts = others;
     }
     for part in parts {
-        add_abreast(sums, [cells(part)]);
+        add_abreast(sums, [cells(part)], in_pairs);
     }
 }
 
 /// Adds cells to each other before they are added to the sums, so that memory is asked for several
 /// lines at once, and the sums are loaded and stored less often.
-fn add_abreast<const N: usize>(sums: &mut [[u64; Row::LEN]], cells: [&[Cells]; N]) {
+fn add_abreast<const N: usize>(sums: &mut [[u64; Row::LEN]], cells: [&[Cells]; N], in_pairs: bool) {
     // Said once, it is not checked for each row.
     assert!(cells.iter().all(|cells| cells.len() == sums.len()));
     for (row, sums) in sums.iter_mut().enumerate() {
-        for (at, sum) in sums.iter_mut().enumerate() {
-            let mut total = *sum;
-            for cells in &cells {
-                total = total.wrapping_add(cells[row][at].load());
-            }
-            *sum = total;
-        }
+        add_rows(sums, cells.map(|cells| &cells[row]), in_pairs);
     }
 }
 
@@ -193,6 +186,7 @@ fn append(sums: &mut [[u64; Row::LEN]], first: usize, rows: &mut Vec<Row>) -> u6
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::cell::Cell;
     use super::*;
     use proptest::prelude::*;
 
