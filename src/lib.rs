@@ -163,8 +163,8 @@ pub use self::http::{
 pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
 pub use client::{
     CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
-    ConfigSource, Delivery, ErrorDelivery, ExportError, Exporter, ExporterReport, FailureCause,
-    Health, Liveness, Provider, Report, Secret, StartError, Subscription,
+    ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter, ExporterReport,
+    FailureCause, Health, Liveness, Provider, Report, Secret, StartError, Subscription,
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;

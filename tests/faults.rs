@@ -20,11 +20,13 @@ const FLUSHES: u64 = if cfg!(miri) { 20 } else { 10_000 };
 const INTERVAL: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-const CAUSES: [FailureCause; 8] = [
+const CAUSES: [FailureCause; 10] = [
     FailureCause::Unreachable,
     FailureCause::TimedOut,
     FailureCause::RateLimited,
     FailureCause::Rejected,
+    FailureCause::Unauthorized,
+    FailureCause::Unavailable,
     FailureCause::Storage,
     FailureCause::Panicked,
     FailureCause::Overran,

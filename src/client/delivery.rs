@@ -199,7 +199,7 @@ impl DeliveryThread {
             acknowledged: acknowledged.as_deref(),
             is_last,
             deadline,
-            bytes: &self.destination.measures.bytes,
+            measures: &self.destination.measures,
             delta: OnceCell::new(),
             buffers: Cell::new(self.course.buffers.take()),
         };

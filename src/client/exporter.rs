@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::capture::CapturedError;
-use super::failure::ExportError;
-use crate::metric::Counter;
+use super::failure::{DropCause, ExportError};
+use super::measures::ExporterMeasures;
 use crate::snapshot::Snapshot;
 use crate::sync;
 use std::cell::{Cell, OnceCell};
@@ -103,7 +103,7 @@ pub struct Delivery<'a> {
     pub(super) acknowledged: Option<&'a Snapshot>,
     pub(super) is_last: bool,
     pub(super) deadline: Instant,
-    pub(super) bytes: &'a Counter,
+    pub(super) measures: &'a ExporterMeasures,
     /// Computed when it is asked for, into the buffers of an earlier one.
     pub(super) delta: OnceCell<Snapshot>,
     pub(super) buffers: Cell<Option<Snapshot>>,
@@ -146,7 +146,13 @@ impl<'a> Delivery<'a> {
 
     /// Counts bytes of snapshots that were sent, in `quipu.export.bytes`.
     pub fn count_bytes(&self, bytes: usize) {
-        self.bytes.add(bytes as u64);
+        self.measures.bytes.add(bytes as u64);
+    }
+
+    /// Counts values of series that will not be delivered, neither now nor later, in
+    /// `quipu.export.dropped`.
+    pub fn count_dropped(&self, cause: DropCause, values: usize) {
+        self.measures.dropped(cause).add(values as u64);
     }
 
     /// What is left of it that can be used again.

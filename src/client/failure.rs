@@ -31,6 +31,10 @@ pub enum FailureCause {
     RateLimited,
     /// The destination refuses what it was sent.
     Rejected,
+    /// The destination does not accept the key or the token.
+    Unauthorized,
+    /// The destination answers that it cannot take anything now.
+    Unavailable,
     /// A file could not be written: disk full, no permission.
     Storage,
     /// The exporter panicked.
@@ -43,11 +47,13 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Unreachable,
         Self::TimedOut,
         Self::RateLimited,
         Self::Rejected,
+        Self::Unauthorized,
+        Self::Unavailable,
         Self::Storage,
         Self::Panicked,
         Self::Overran,
@@ -61,10 +67,37 @@ impl FailureCause {
             Self::TimedOut => "timed_out",
             Self::RateLimited => "rate_limited",
             Self::Rejected => "rejected",
+            Self::Unauthorized => "unauthorized",
+            Self::Unavailable => "unavailable",
             Self::Storage => "storage",
             Self::Panicked => "panicked",
             Self::Overran => "overran",
             Self::Other => "other",
+        }
+    }
+}
+
+/// Why an exporter gave up values that it was to deliver: the label `cause` of `quipu.export.dropped`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DropCause {
+    /// The destination refused them for good.
+    Refused,
+    /// The format has no way to say them, such as a gauge that is not a number.
+    Unrepresentable,
+    /// A name, a label or a value is longer than the destination takes.
+    TooLarge,
+}
+
+impl DropCause {
+    pub(super) const ALL: [Self; 3] = [Self::Refused, Self::Unrepresentable, Self::TooLarge];
+
+    /// Its name as a label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unrepresentable => "unrepresentable",
+            Self::TooLarge => "too_large",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! records to a detached metric.
 #![forbid(unsafe_code)]
 
-use super::failure::FailureCause;
+use super::failure::{DropCause, FailureCause};
 use crate::metric::{Counter, Gauge, Histogram};
 use crate::registry::Registry;
 use crate::series::Unit;
@@ -49,6 +49,7 @@ pub(super) struct ExporterMeasures {
     pub(super) coalesced: Counter,
     pub(super) snapshot_age: Gauge,
     failures: Vec<Counter>,
+    dropped: Vec<Counter>,
 }
 
 impl Measures {
@@ -142,6 +143,11 @@ impl ExporterMeasures {
             let failures = failures.label("cause", cause.name());
             failures.help("Deliveries that failed, by cause").register_or_detached()
         });
+        let dropped = DropCause::ALL.map(|cause| {
+            let dropped = registry.counter("quipu.export.dropped").label("exporter", exporter);
+            let dropped = dropped.label("cause", cause.name());
+            dropped.help("Values that the exporter gave up, by cause").register_or_detached()
+        });
         Self {
             attempts: counter("quipu.export.attempts", "Deliveries attempted"),
             duration: duration(registry, "quipu.export.duration", Some(exporter))
@@ -164,10 +170,15 @@ impl ExporterMeasures {
                 .help("Age of the newest snapshot that the exporter acknowledged")
                 .register_or_detached(),
             failures: failures.into(),
+            dropped: dropped.into(),
         }
     }
 
     pub(super) fn failure(&self, cause: FailureCause) {
         self.failures[cause as usize].increment();
+    }
+
+    pub(super) fn dropped(&self, cause: DropCause) -> &Counter {
+        &self.dropped[cause as usize]
     }
 }

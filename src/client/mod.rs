@@ -42,7 +42,7 @@ pub use capture::CapturedError;
 pub use clock::ManualClock;
 pub use config::{CheckedConfig, Config, ConfigError, ConfigSource, Provider, Secret};
 pub use exporter::{Delivery, ErrorDelivery, Exporter};
-pub use failure::{ExportError, FailureCause};
+pub use failure::{DropCause, ExportError, FailureCause};
 pub use health::{Health, Liveness};
 pub use report::{ExporterReport, Report};
 pub use settings::StartError;

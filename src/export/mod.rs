@@ -1,7 +1,18 @@
 //! Destinations: an encoder each, which turns a snapshot into bytes, and what carries them out.
 #![forbid(unsafe_code)]
 
+#[cfg(any(
+    feature = "datadog",
+    feature = "dogstatsd",
+    feature = "otlp",
+    feature = "sentry",
+    feature = "statsd"
+))]
+mod batches;
 mod console;
+mod exponential;
+#[cfg(all(any(feature = "http", feature = "datadog", feature = "otlp"), not(loom)))]
+mod gzip;
 #[cfg(feature = "interval-log")]
 mod interval_log;
 mod json;
@@ -10,7 +21,11 @@ mod log_file;
 mod number;
 mod prometheus;
 mod provider;
+mod scale;
 mod test_exporter;
+#[cfg(all(any(feature = "datadog", feature = "otlp", feature = "sentry"), not(loom)))]
+mod web;
+mod wire;
 
 pub use console::Console;
 #[cfg(feature = "interval-log")]
@@ -20,4 +35,4 @@ pub use prometheus::{BoundsError, PrometheusEncoder, PrometheusFormat, Prometheu
 pub use test_exporter::{Received, TestExporter};
 
 #[cfg(all(feature = "http", not(loom)))]
-pub(crate) use json::Object;
+pub(crate) use {gzip::Gzip, json::Object};

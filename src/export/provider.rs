@@ -96,6 +96,11 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         // What is not compiled in does not pass the check.
         #[cfg(not(feature = "interval-log"))]
         Provider::IntervalLog => return Err(unusable(FILE)),
+        Provider::Sentry
+        | Provider::Datadog
+        | Provider::DogStatsd
+        | Provider::Statsd
+        | Provider::Otlp => return Err(unusable(FILE)),
     })
 }
 

@@ -16,11 +16,10 @@
 #![forbid(unsafe_code)]
 
 use super::bodies::Bodies;
-use super::gzip::Gzip;
 use super::measures::Measures;
 use super::negotiation::Format;
 use crate::client::{Source, contained, tell};
-use crate::export::{JsonEncoder, PrometheusEncoder};
+use crate::export::{Gzip, JsonEncoder, PrometheusEncoder};
 use crate::snapshot::Snapshot;
 use crate::sync;
 use bytes::Bytes;

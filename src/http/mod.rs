@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - `endpoint`, `builder`, `response`: what is mounted, with any runtime and any framework.
-//! - `route`, `negotiation`: what is asked for. `bodies`, `gzip`: what is sent.
+//! - `route`, `negotiation`: what is asked for. `bodies`: what is sent.
 //! - `exposition`, `readiness`: the work, in threads that `job_thread` starts when there is some.
 //! - `measures`: the same as metrics. `server`: a server for those who have none.
 //!
@@ -18,7 +18,6 @@ mod bodies;
 mod builder;
 mod endpoint;
 mod exposition;
-mod gzip;
 mod job_thread;
 mod measures;
 mod negotiation;

@@ -111,6 +111,25 @@ impl Snapshot {
         positions.filter_map(|at| Some((self.catalog.get(at), self.value_at(at)?)))
     }
 
+    /// The series from a place on, in the same order, each with its place.
+    #[cfg(any(
+        feature = "datadog",
+        feature = "dogstatsd",
+        feature = "otlp",
+        feature = "sentry",
+        feature = "statsd"
+    ))]
+    pub(crate) fn iter_from(
+        &self,
+        place: usize,
+    ) -> impl Iterator<Item = (usize, &Descriptor, Value<'_>)> {
+        let places = self.catalog.sorted().iter().enumerate().skip(place);
+        places.filter_map(|(place, &at)| {
+            let at = at as usize;
+            Some((place, self.catalog.get(at), self.value_at(at)?))
+        })
+    }
+
     /// How many series the registry had.
     pub fn len(&self) -> usize {
         self.catalog.len()

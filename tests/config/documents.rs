@@ -90,17 +90,6 @@ fn a_provider_that_is_not_compiled_in_is_refused_with_its_feature() {
 }
 
 #[test]
-fn a_provider_of_a_later_version_is_refused() {
-    for name in ["sentry", "datadog", "dogstatsd", "statsd", "otlp"] {
-        let no_such = format!("{name:?}; this version of quipu, {},", env!("CARGO_PKG_VERSION"));
-        let parts = ["observability_provider names ", &no_such, "has no such provider; use one"];
-        let error = refusal(&format!(r#"{{"observability_provider": "{name}"}}"#), &parts);
-        assert!(matches!(error, ConfigError::ProviderNotBuilt { .. }), "{error:?}");
-        refusal(&format!(r#"{{"observability_dsn": {{"{name}": "x"}}}}"#), &[&no_such]);
-    }
-}
-
-#[test]
 fn an_unknown_provider_is_refused_with_the_nearest_and_the_known() {
     for (value, shown, nearest) in [
         (r#""prometheus""#, "\"prometheus\", which is no provider; use one", None),

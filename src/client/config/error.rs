@@ -110,15 +110,6 @@ pub enum ConfigError {
         /// The name that may have been meant.
         nearest: Option<&'static str>,
     },
-    /// The provider is known, but not part of this version. Use another provider or version.
-    ProviderNotBuilt {
-        /// Where it was found.
-        source: ConfigSource,
-        /// The key.
-        key: &'static str,
-        /// The provider's name.
-        provider: &'static str,
-    },
     /// The provider was not compiled in. Enable the cargo feature.
     ProviderNotCompiled {
         /// Where it was found.
@@ -254,13 +245,6 @@ impl fmt::Display for ConfigError {
                 "in {source}: {key} names {value}, which is no provider{}; use one or several of \
                  {}",
                 Meant(*nearest),
-                Provider::usable()
-            ),
-            Self::ProviderNotBuilt { source, key, provider } => write!(
-                f,
-                "in {source}: {key} names \"{provider}\"; this version of quipu, {}, has no such \
-                 provider; use one or several of {}",
-                env!("CARGO_PKG_VERSION"),
                 Provider::usable()
             ),
             Self::ProviderNotCompiled { source, key, provider, feature } => write!(

@@ -4,9 +4,6 @@
 use super::nearest::nearest;
 use std::fmt;
 
-/// Names that are kept for providers to come.
-const NOT_BUILT: [&str; 5] = ["sentry", "datadog", "dogstatsd", "statsd", "otlp"];
-
 /// A destination that a [`Config`](super::Config) can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -18,18 +15,43 @@ pub enum Provider {
     /// `interval_log`: a log that keeps whole histograms. Needs a DSN, which is a file, and the cargo
     /// feature `interval-log`.
     IntervalLog,
+    /// `sentry`: Sentry's metrics, errors and transactions. Needs a DSN, which is Sentry's, and the
+    /// cargo feature `sentry`.
+    Sentry,
+    /// `datadog`: Datadog over HTTPS, without an agent. Its DSN is an API key, or
+    /// `https://KEY@api.datadoghq.eu` for another site; `DD_API_KEY` and `DD_SITE` without. Needs the
+    /// cargo feature `datadog`.
+    Datadog,
+    /// `dogstatsd`: a Datadog agent. Its DSN is `udp://127.0.0.1:8125`, `unix:///path` or
+    /// `unixstream:///path`; `DD_DOGSTATSD_URL` and `DD_AGENT_HOST` without. Needs the cargo feature
+    /// `dogstatsd`.
+    DogStatsd,
+    /// `statsd`: a plain StatsD server. Its DSN is `udp://127.0.0.1:8125`, which is the default.
+    /// Needs the cargo feature `statsd`.
+    Statsd,
+    /// `otlp`: an OpenTelemetry collector, over HTTP. Its DSN is `http://127.0.0.1:4318`;
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` without. Needs the cargo feature `otlp`.
+    Otlp,
 }
 
 /// Why a name is not that of a usable provider.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
     Unknown { nearest: Option<&'static str> },
-    NotBuilt { name: &'static str },
     NotCompiled { name: &'static str, feature: &'static str },
 }
 
 impl Provider {
-    const ALL: [Self; 3] = [Self::Console, Self::Json, Self::IntervalLog];
+    const ALL: [Self; 8] = [
+        Self::Console,
+        Self::Json,
+        Self::IntervalLog,
+        Self::Sentry,
+        Self::Datadog,
+        Self::DogStatsd,
+        Self::Statsd,
+        Self::Otlp,
+    ];
 
     /// Its name in configurations.
     pub fn name(self) -> &'static str {
@@ -37,6 +59,11 @@ impl Provider {
             Self::Console => "console",
             Self::Json => "json",
             Self::IntervalLog => "interval_log",
+            Self::Sentry => "sentry",
+            Self::Datadog => "datadog",
+            Self::DogStatsd => "dogstatsd",
+            Self::Statsd => "statsd",
+            Self::Otlp => "otlp",
         }
     }
 
@@ -46,8 +73,16 @@ impl Provider {
 
     /// The cargo feature that is missing for it.
     pub(super) fn missing_feature(self) -> Option<&'static str> {
-        let is_missing = self == Self::IntervalLog && !cfg!(feature = "interval-log");
-        is_missing.then_some("interval-log")
+        let (feature, is_there) = match self {
+            Self::Console | Self::Json => return None,
+            Self::IntervalLog => ("interval-log", cfg!(feature = "interval-log")),
+            Self::Sentry => ("sentry", cfg!(feature = "sentry")),
+            Self::Datadog => ("datadog", cfg!(feature = "datadog")),
+            Self::DogStatsd => ("dogstatsd", cfg!(feature = "dogstatsd")),
+            Self::Statsd => ("statsd", cfg!(feature = "statsd")),
+            Self::Otlp => ("otlp", cfg!(feature = "otlp")),
+        };
+        (!is_there).then_some(feature)
     }
 
     pub(super) fn find(name: &str) -> Result<Self, Unusable> {
@@ -57,11 +92,7 @@ impl Provider {
                 None => Ok(provider),
             };
         }
-        if let Some(name) = NOT_BUILT.into_iter().find(|known| *known == name) {
-            return Err(Unusable::NotBuilt { name });
-        }
-        let known = Self::ALL.map(Self::name).into_iter().chain(NOT_BUILT);
-        Err(Unusable::Unknown { nearest: nearest(name, known) })
+        Err(Unusable::Unknown { nearest: nearest(name, Self::ALL.map(Self::name)) })
     }
 
     /// The names that can be configured, for messages.

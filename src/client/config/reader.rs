@@ -93,9 +93,6 @@ impl Reader {
             Unusable::Unknown { nearest } => {
                 ConfigError::UnknownProvider { source, key, value, nearest }
             }
-            Unusable::NotBuilt { name } => {
-                ConfigError::ProviderNotBuilt { source, key, provider: name }
-            }
             Unusable::NotCompiled { name, feature } => {
                 ConfigError::ProviderNotCompiled { source, key, provider: name, feature }
             }

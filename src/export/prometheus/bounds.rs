@@ -1,8 +1,8 @@
 //! Bounds of classic buckets.
 #![forbid(unsafe_code)]
 
-use super::scale::Scale;
 use crate::buckets::{Layout, Row};
+use crate::export::scale::Scale;
 use crate::series::{Unit, excerpt};
 use crate::snapshot::HistogramSnapshot;
 use std::collections::HashMap;

@@ -1,17 +1,14 @@
 //! The formats that Prometheus and what understands it reads.
 //!
-//! - `name`, `scale`: what families and labels are called there, and in which units values are.
-//! - `bounds`: classic buckets. `native`: native ones.
+//! - `name`: what families and labels are called there. `bounds`: classic buckets.
 //! - `plan`: for each series what stays the same in every scrape, rendered once.
 //! - `text`: the two text formats. `protobuf`: the third.
 #![forbid(unsafe_code)]
 
 mod bounds;
 mod name;
-mod native;
 mod plan;
 mod protobuf;
-mod scale;
 mod text;
 
 pub use bounds::BoundsError;

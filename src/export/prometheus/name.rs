@@ -7,8 +7,8 @@
 #![forbid(unsafe_code)]
 
 use super::PrometheusNames;
-use super::scale::Scale;
 use crate::client::tell;
+use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind, Label};
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -8,7 +8,7 @@
 use super::PrometheusNames;
 use super::bounds::Bounds;
 use super::name::{LabelSets, Names, exported_labels};
-use super::scale::Scale;
+use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind};
 use crate::snapshot::Catalog;
 use std::borrow::Cow;

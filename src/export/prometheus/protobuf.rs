@@ -9,8 +9,9 @@
 #![forbid(unsafe_code)]
 
 use super::bounds::Cumulative;
-use super::native::{self, Native};
 use super::plan::{Family, NewFamily, Plan, Rendered, Syntax};
+use crate::export::exponential::{self, Exponential};
+use crate::export::wire::{push_bytes, push_double, push_varint, push_varint_field, zigzag};
 use crate::series::Kind;
 use crate::snapshot::{HistogramSnapshot, Snapshot};
 use std::borrow::Cow;
@@ -120,7 +121,7 @@ pub(super) struct Workspace {
     value: Vec<u8>,
     part: Vec<u8>,
     created: Vec<u8>,
-    native: Native,
+    native: Exponential,
 }
 
 /// Appends the snapshot, whose catalog `plan` follows.
@@ -200,9 +201,9 @@ impl Workspace {
         }
 
         self.native.fill(values, family.scale);
-        let schema = native::schema(values.significant_digits());
+        let schema = exponential::schema(values.significant_digits());
         push_varint_field(message, histogram::SCHEMA, zigzag(i64::from(schema)));
-        push_double(message, histogram::ZERO_THRESHOLD, native::ZERO_THRESHOLD);
+        push_double(message, histogram::ZERO_THRESHOLD, exponential::ZERO_THRESHOLD);
         push_varint_field(message, histogram::ZERO_COUNT, self.native.zero_count);
         for &(gap, length) in &self.native.spans {
             self.part.clear();
@@ -215,34 +216,4 @@ impl Workspace {
         push_bytes(message, histogram::POSITIVE_DELTA, &self.part);
         push_bytes(message, histogram::CREATED, &self.created);
     }
-}
-
-// The wire format: <https://protobuf.dev/programming-guides/encoding/>.
-
-fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn push_varint_field(out: &mut Vec<u8>, field: u32, value: u64) {
-    push_varint(out, u64::from(field << 3));
-    push_varint(out, value);
-}
-
-fn push_double(out: &mut Vec<u8>, field: u32, value: f64) {
-    push_varint(out, u64::from((field << 3) | 1));
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn push_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
-    push_varint(out, u64::from((field << 3) | 2));
-    push_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
 }

@@ -20,8 +20,8 @@
 use super::bounds::Cumulative;
 use super::name::is_identifier;
 use super::plan::{Family, NewFamily, Plan, Rendered, Syntax};
-use super::scale::Scale;
 use crate::export::number::{push_float, push_integer};
+use crate::export::scale::Scale;
 use crate::series::{Kind, Unit};
 use crate::snapshot::{HistogramSnapshot, Snapshot};
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 //! (<https://prometheus.io/docs/practices/naming/#base-units>).
 #![forbid(unsafe_code)]
 
-use crate::export::number::push_integer;
+use super::number::push_integer;
 use crate::series::Unit;
 
 /// An exported value is a recorded one divided by a power of ten.

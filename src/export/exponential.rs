@@ -1,9 +1,12 @@
-//! Native histograms: quipu's buckets as Prometheus' exponential ones.
+//! quipu's buckets as exponential ones: Prometheus' native histograms, and OpenTelemetry's.
 //!
 //! Of schema s, bucket i holds the values above `2^((i-1)/2^s)` up to `2^(i/2^s)`
 //! (<https://prometheus.io/docs/specs/native_histograms/>). A schema is chosen whose buckets are wider
 //! than quipu's. Each of quipu's goes in whole into the one that its middle lies in, so that the counts
 //! add up to the same, and no value is off by more than half the width of its bucket.
+//!
+//! OpenTelemetry's bucket i is Prometheus' bucket i + 1
+//! (<https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram>).
 #![forbid(unsafe_code)]
 
 use super::scale::Scale;
@@ -36,7 +39,7 @@ pub(super) fn schema(significant_digits: u8) -> u32 {
 
 /// A distribution in native buckets; its buffers are used again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Native {
+pub(super) struct Exponential {
     pub(super) zero_count: u64,
     /// Gap before it, in buckets, and length; the first gap is the first bucket's index.
     pub(super) spans: Vec<(i32, u32)>,
@@ -44,7 +47,7 @@ pub(super) struct Native {
     pub(super) deltas: Vec<i64>,
 }
 
-impl Native {
+impl Exponential {
     pub(super) fn fill(&mut self, values: &HistogramSnapshot<'_>, scale: Scale) {
         self.zero_count = 0;
         self.spans.clear();
@@ -166,7 +169,7 @@ mod tests {
             }
             let snapshot = registry.snapshot();
             let scale = Scale::of(unit);
-            let mut native = Native::default();
+            let mut native = Exponential::default();
             native.fill(&snapshot.histogram("h", &[]).unwrap(), scale);
 
             let (mut index, mut count) = (0_i32, 0_i64);

@@ -8,18 +8,18 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// A compressor that keeps its memory, about 300 KiB, from one body to the next.
-pub(super) struct Gzip {
+pub(crate) struct Gzip {
     compress: Compress,
 }
 
 impl Gzip {
-    pub(super) fn new() -> Self {
-        // The fastest level: a scrape waits for it, and metrics repeat themselves enough.
+    pub(crate) fn new() -> Self {
+        // The fastest level: somebody waits for it, and metrics repeat themselves enough.
         Self { compress: Compress::new(Compression::fast(), false) }
     }
 
     /// Appends `plain`, compressed, to `out`.
-    pub(super) fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&HEADER);
         self.compress.reset();
         loop {
