@@ -162,9 +162,10 @@ pub use self::http::{
 #[cfg(all(feature = "tower", not(loom)))]
 pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
 pub use client::{
-    CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
-    ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter, ExporterReport,
-    FailureCause, Health, Liveness, Provider, Report, Secret, StartError, Subscription,
+    CancelToken, CapturedError, CapturedTrace, CheckedConfig, Client, ClientBuilder, Config,
+    ConfigError, ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter,
+    ExporterReport, FailureCause, Health, Liveness, Provider, Report, Secret, StartError,
+    Subscription, TraceDelivery,
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;

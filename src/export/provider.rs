@@ -67,6 +67,7 @@ fn configured(config: &Config) -> Result<Configured, StartError> {
         is_enabled: config.is_enabled(),
         interval: config.flush_interval(),
         sample_rate: config.sample_rate(),
+        traces_rate: config.traces_rate(),
         exporters,
         error: None,
     })
