@@ -173,6 +173,8 @@ pub use export::{
     BoundsError, Console, JsonEncoder, JsonLines, PrometheusEncoder, PrometheusFormat,
     PrometheusNames,
 };
+#[cfg(all(feature = "sentry", not(loom)))]
+pub use export::{Sentry, SentryDsnError};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};
