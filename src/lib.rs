@@ -162,9 +162,10 @@ pub use self::http::{
 #[cfg(all(feature = "tower", not(loom)))]
 pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
 pub use client::{
-    CancelToken, CapturedError, CheckedConfig, Client, ClientBuilder, Config, ConfigError,
-    ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter, ExporterReport,
-    FailureCause, Health, Liveness, Provider, Report, Secret, StartError, Subscription,
+    CancelToken, CapturedError, CapturedTrace, CheckedConfig, Client, ClientBuilder, Config,
+    ConfigError, ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter,
+    ExporterReport, FailureCause, Health, Liveness, Provider, Report, Secret, StartError,
+    Subscription, TraceDelivery,
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;
@@ -172,6 +173,8 @@ pub use export::{
     BoundsError, Console, JsonEncoder, JsonLines, PrometheusEncoder, PrometheusFormat,
     PrometheusNames,
 };
+#[cfg(all(feature = "sentry", not(loom)))]
+pub use export::{Sentry, SentryDsnError};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};

@@ -4,7 +4,8 @@
 use super::cancel::CancelToken;
 use super::clock::{Clock, ManualClock};
 use super::config::{
-    DEFAULT_FLUSH_INTERVAL, DEFAULT_SAMPLE_RATE, LONGEST_INTERVAL, SHORTEST_INTERVAL,
+    DEFAULT_FLUSH_INTERVAL, DEFAULT_SAMPLE_RATE, DEFAULT_TRACES_RATE, LONGEST_INTERVAL,
+    SHORTEST_INTERVAL,
 };
 use super::delay::DEFAULT_BACKOFF;
 use super::exporter::Exporter;
@@ -31,6 +32,7 @@ pub struct ClientBuilder {
     cancel: Option<CancelToken>,
     interval: Option<Duration>,
     sample_rate: Option<f64>,
+    traces_rate: Option<f64>,
     attempt_timeout: Duration,
     stop_timeout: Duration,
     backoff: RangeInclusive<Duration>,
@@ -42,6 +44,7 @@ pub(crate) struct Configured {
     pub(crate) is_enabled: bool,
     pub(crate) interval: Duration,
     pub(crate) sample_rate: f64,
+    pub(crate) traces_rate: f64,
     pub(crate) exporters: Vec<Box<dyn Exporter>>,
     /// Why the configuration cannot be used.
     pub(crate) error: Option<StartError>,
@@ -56,6 +59,7 @@ impl ClientBuilder {
             cancel: None,
             interval: None,
             sample_rate: None,
+            traces_rate: None,
             attempt_timeout: DEFAULT_ATTEMPT_TIMEOUT,
             stop_timeout: DEFAULT_STOP_TIMEOUT,
             backoff: DEFAULT_BACKOFF,
@@ -63,6 +67,7 @@ impl ClientBuilder {
                 is_enabled: true,
                 interval: DEFAULT_FLUSH_INTERVAL,
                 sample_rate: DEFAULT_SAMPLE_RATE,
+                traces_rate: DEFAULT_TRACES_RATE,
                 exporters: Vec::new(),
                 error: None,
             },
@@ -96,6 +101,13 @@ impl ClientBuilder {
     /// clamped, and NaN counts as 1.
     pub fn sample_rate(mut self, rate: f64) -> Self {
         self.sample_rate = Some(if rate.is_nan() { 1.0 } else { rate.clamp(0.0, 1.0) });
+        self
+    }
+
+    /// The share of captured traces that are delivered, 0 to 1; 0 by default. Values outside are
+    /// clamped, and NaN counts as 0.
+    pub fn traces_rate(mut self, rate: f64) -> Self {
+        self.traces_rate = Some(if rate.is_nan() { 0.0 } else { rate.clamp(0.0, 1.0) });
         self
     }
 
@@ -158,6 +170,7 @@ impl ClientBuilder {
             clock: self.clock,
             interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
             sample_rate: self.sample_rate.unwrap_or(self.configured.sample_rate),
+            traces_rate: self.traces_rate.unwrap_or(self.configured.traces_rate),
             attempt_timeout: self.attempt_timeout,
             backoff: self.backoff,
         };

@@ -1,24 +1,12 @@
-//! Captured errors: what went wrong in the program, on its way to the exporters that take such.
-//!
-//! Whoever captures one makes it a value of its own, tries to put it into a bounded queue of each
-//! exporter, and goes on: a full queue costs the error, and it is counted.
+//! Captured errors: what went wrong in the program, as a value of bounded size.
 #![forbid(unsafe_code)]
 
 use super::contained::{contained, panic_text};
 use super::cut::cut;
-use super::measures::Dropped;
-use crate::sync::{self, Mutex};
-use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt::{Display, Write};
 use std::panic::PanicHookInfo;
-use std::sync::Arc;
 use std::time::SystemTime;
-
-/// Errors that may wait for one exporter.
-const QUEUE: usize = 256;
-/// Errors that an exporter is given at once.
-const BATCH: usize = 64;
 
 const MAX_SOURCES: usize = 32;
 const MAX_CONTEXT: usize = 64;
@@ -44,7 +32,7 @@ pub struct CapturedError {
 }
 
 impl CapturedError {
-    pub(super) fn of_error(error: &dyn Error, context: &[(&str, &dyn Display)]) -> Self {
+    pub(crate) fn of_error(error: &dyn Error, context: &[(&str, &dyn Display)]) -> Self {
         let mut texts = Texts::new();
         let mut messages = vec![texts.of(&error)];
         let mut source = error.source();
@@ -118,39 +106,6 @@ impl CapturedError {
     /// The backtrace of a panic, if `RUST_BACKTRACE` asks for one.
     pub fn backtrace(&self) -> Option<&str> {
         self.backtrace.as_deref()
-    }
-}
-
-/// Errors that wait for one exporter, until it takes no more.
-pub(super) struct ErrorQueue(Mutex<Option<VecDeque<Arc<CapturedError>>>>);
-
-impl ErrorQueue {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Some(VecDeque::with_capacity(QUEUE))))
-    }
-
-    /// Puts an error in, unless there is no room for it or nobody to take it. The lock is held for
-    /// as long as it takes to move pointers.
-    pub(super) fn put(&self, error: Arc<CapturedError>) -> Result<(), Dropped> {
-        match &mut *sync::lock(&self.0) {
-            Some(waiting) if waiting.len() < QUEUE => waiting.push_back(error),
-            Some(_) => return Err(Dropped::QueueFull),
-            None => return Err(Dropped::Stopped),
-        }
-        Ok(())
-    }
-
-    /// Moves the oldest ones into `batch`, which has room for so many.
-    pub(super) fn take(&self, batch: &mut Vec<Arc<CapturedError>>) {
-        if let Some(waiting) = &mut *sync::lock(&self.0) {
-            let room = BATCH.saturating_sub(batch.len()).min(waiting.len());
-            batch.extend(waiting.drain(..room));
-        }
-    }
-
-    /// Lets nothing more in; returns how many waited.
-    pub(super) fn close(&self) -> usize {
-        sync::lock(&self.0).take().map_or(0, |waiting| waiting.len())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | state | until | then |
 //! |---|---|---|
-//! | waiting | a snapshot, a captured error or the end comes | attempt |
+//! | waiting | a snapshot, something captured or the end comes | attempt |
 //! | attempt | the exporter returns or panics | waiting; after a failure, pause |
 //! | pause | it is over, or a caller's flush or the end cuts a backoff short | waiting |
 //! | ended | | |
@@ -12,15 +12,17 @@
 //! counts: so each record is in exactly one acknowledged delta.
 #![forbid(unsafe_code)]
 
-use super::capture::{CapturedError, ErrorQueue};
+use super::capture::CapturedError;
+use super::captured::CaptureQueue;
 use super::clock::{Clock, Sleeper, Waker};
 use super::contained::contained;
 use super::delay::{Backoff, LONGEST_RETRY_AFTER, Pause};
-use super::exporter::{Delivery, ErrorDelivery, Exporter};
+use super::exporter::{Delivery, ErrorDelivery, Exporter, TraceDelivery};
 use super::failure::{ExportError, FailureCause};
 use super::handover::{Handover, Taken};
-use super::measures::{Dropped, ExporterMeasures, Measures};
+use super::measures::{CaptureMeasures, Dropped, ExporterMeasures, Measures};
 use super::standing::{Standing, Waiters};
+use super::trace::CapturedTrace;
 use crate::snapshot::Snapshot;
 use crate::sync;
 use std::cell::{Cell, OnceCell};
@@ -38,7 +40,9 @@ pub(super) struct Destination {
     pub(super) measures: ExporterMeasures,
     pub(super) waker: Waker,
     /// Where captured errors go, if the exporter takes them.
-    pub(super) errors: Option<ErrorQueue>,
+    pub(super) errors: Option<CaptureQueue<CapturedError>>,
+    /// The same of captured traces.
+    pub(super) traces: Option<CaptureQueue<CapturedTrace>>,
 }
 
 impl Destination {
@@ -87,9 +91,13 @@ pub(super) struct Course {
     /// Buffers for the next delta.
     buffers: Option<Snapshot>,
     /// Captured errors that were not acknowledged yet.
-    taken_errors: Vec<Arc<CapturedError>>,
-    /// After captured errors it is the snapshot's turn: neither holds the other up.
+    errors: Vec<Arc<CapturedError>>,
+    /// The same of captured traces.
+    traces: Vec<Arc<CapturedTrace>>,
+    /// After what was captured it is the snapshot's turn: neither holds the other up.
     is_snapshots_turn: bool,
+    /// Nor do errors and traces.
+    is_traces_turn: bool,
     backoff: Backoff,
     pause: Pause,
     is_closing: bool,
@@ -100,8 +108,10 @@ impl Course {
         Self {
             acknowledged: None,
             buffers: None,
-            taken_errors: Vec::new(),
+            errors: Vec::new(),
+            traces: Vec::new(),
             is_snapshots_turn: false,
+            is_traces_turn: false,
             backoff,
             pause: Pause::None,
             is_closing: false,
@@ -122,10 +132,13 @@ impl DeliveryThread {
         let Self { exporter, destination, measures, waiters, course, .. } = self;
         // Closes its connections; its code, so it may panic.
         let _ = contained(|| drop(exporter));
-        let waiting = destination.errors.as_ref().map_or(0, ErrorQueue::close);
-        let undelivered = course.taken_errors.len() + waiting;
-        measures.dropped(Dropped::Stopped).add(undelivered as u64);
-        destination.standing.end(undelivered as u64);
+        let traces = destination.traces.as_ref().map_or(0, CaptureQueue::close);
+        let traces = course.traces.len() + traces;
+        measures.traces.dropped(Dropped::Stopped).add(traces as u64);
+        let errors = destination.errors.as_ref().map_or(0, CaptureQueue::close);
+        let errors = course.errors.len() + errors;
+        measures.errors.dropped(Dropped::Stopped).add(errors as u64);
+        destination.standing.end(errors as u64);
         waiters.wake_all();
     }
 
@@ -140,10 +153,10 @@ impl DeliveryThread {
         if closed.is_some_and(|deadline| deadline <= paused.unwrap_or(now)) {
             return false;
         }
-        let is_errors_turn =
+        let is_captures_turn =
             paused.is_none() && !std::mem::take(&mut self.course.is_snapshots_turn);
-        if is_errors_turn && self.receive_errors() {
-            self.deliver_errors();
+        if is_captures_turn && self.receive_captured() {
+            self.deliver_captured();
             return true;
         }
         if !matches!((paused, self.course.pause), (Some(_), Pause::RetryAfter(_))) {
@@ -152,11 +165,11 @@ impl DeliveryThread {
                     self.deliver(item, is_last);
                     return true;
                 }
-                Taken::End if !self.receive_errors() => return false,
+                Taken::End if !self.receive_captured() => return false,
                 Taken::End | Taken::Later | Taken::Nothing => {}
             }
         }
-        if paused.is_none() && !is_errors_turn {
+        if paused.is_none() && !is_captures_turn {
             // There was no snapshot.
             return true;
         }
@@ -225,34 +238,62 @@ impl DeliveryThread {
         }
     }
 
-    /// Takes captured errors from the queue; whether there is one to deliver.
-    fn receive_errors(&mut self) -> bool {
+    /// Takes what was captured from the queues; whether there is something to deliver.
+    fn receive_captured(&mut self) -> bool {
         if let Some(errors) = &self.destination.errors {
-            errors.take(&mut self.course.taken_errors);
+            errors.take(&mut self.course.errors);
         }
-        !self.course.taken_errors.is_empty()
+        if let Some(traces) = &self.destination.traces {
+            traces.take(&mut self.course.traces);
+        }
+        !(self.course.errors.is_empty() && self.course.traces.is_empty())
     }
 
-    fn deliver_errors(&mut self) {
-        let errors = std::mem::take(&mut self.course.taken_errors);
-        let delivery = ErrorDelivery { errors: &errors, deadline: self.deadline() };
-        let exporter = &mut self.exporter;
-        self.destination.standing.begin(self.clock.now().at);
-        let outcome = attempt(&self.destination.measures, || exporter.export_errors(&delivery));
-        self.destination.check_overrun(self.clock.now().at, self.attempt_timeout);
-        self.course.is_snapshots_turn = true;
-        match outcome {
-            Ok(()) => self.succeeded(None),
-            Err(failure) => {
-                // What was refused will be refused again.
-                if failure.cause == FailureCause::Rejected {
-                    self.measures.dropped(Dropped::Rejected).add(errors.len() as u64);
-                } else {
-                    self.course.taken_errors = errors;
-                }
-                self.failed(None, failure);
+    /// Delivers errors or traces, in turns.
+    fn deliver_captured(&mut self) {
+        let (deadline, measures) = (self.deadline(), self.measures.clone());
+        let is_traces_turn = std::mem::take(&mut self.course.is_traces_turn);
+        if self.course.errors.is_empty() || (is_traces_turn && !self.course.traces.is_empty()) {
+            let traces = std::mem::take(&mut self.course.traces);
+            let measures = &measures.traces;
+            let delivery = TraceDelivery { traces: &traces, deadline, measures };
+            if self.attempt_captured(measures, traces.len(), |it| it.export_traces(&delivery)) {
+                self.course.traces = traces;
+            }
+        } else {
+            let errors = std::mem::take(&mut self.course.errors);
+            let measures = &measures.errors;
+            let delivery = ErrorDelivery { errors: &errors, deadline, measures };
+            self.course.is_traces_turn = true;
+            if self.attempt_captured(measures, errors.len(), |it| it.export_errors(&delivery)) {
+                self.course.errors = errors;
             }
         }
+        self.course.is_snapshots_turn = true;
+    }
+
+    /// Has `export` deliver so many; whether they are to come again.
+    fn attempt_captured(
+        &mut self,
+        measures: &CaptureMeasures,
+        len: usize,
+        export: impl FnOnce(&mut dyn Exporter) -> Result<(), ExportError>,
+    ) -> bool {
+        let exporter = &mut *self.exporter;
+        self.destination.standing.begin(self.clock.now().at);
+        let outcome = attempt(&self.destination.measures, || export(exporter));
+        self.destination.check_overrun(self.clock.now().at, self.attempt_timeout);
+        let Err(failure) = outcome else {
+            self.succeeded(None);
+            return false;
+        };
+        // What was refused will be refused again.
+        let is_refused = failure.cause == FailureCause::Rejected;
+        if is_refused {
+            measures.dropped(Dropped::Rejected).add(len as u64);
+        }
+        self.failed(None, failure);
+        !is_refused
     }
 
     fn succeeded(&mut self, snapshot: Option<(u64, Instant)>) {

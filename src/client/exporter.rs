@@ -3,7 +3,8 @@
 
 use super::capture::CapturedError;
 use super::failure::{DropCause, ExportError};
-use super::measures::ExporterMeasures;
+use super::measures::{CaptureMeasures, Dropped, ExporterMeasures};
+use super::trace::CapturedTrace;
 use crate::snapshot::Snapshot;
 use crate::sync;
 use std::cell::{Cell, OnceCell};
@@ -77,6 +78,23 @@ pub trait Exporter: Send {
         let _ = delivery;
         Ok(())
     }
+
+    /// Whether [`export_traces`](Self::export_traces) does something. Asked once, at the start.
+    fn takes_traces(&self) -> bool {
+        false
+    }
+
+    /// Delivers captured traces, oldest first, soon after they were captured.
+    ///
+    /// `Ok` acknowledges them. After a failure they come again, as errors do.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the destination from taking them.
+    fn export_traces(&mut self, delivery: &TraceDelivery<'_>) -> Result<(), ExportError> {
+        let _ = delivery;
+        Ok(())
+    }
 }
 
 impl<E: Exporter + ?Sized> Exporter for Box<E> {
@@ -94,6 +112,14 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 
     fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
         (**self).export_errors(delivery)
+    }
+
+    fn takes_traces(&self) -> bool {
+        (**self).takes_traces()
+    }
+
+    fn export_traces(&mut self, delivery: &TraceDelivery<'_>) -> Result<(), ExportError> {
+        (**self).export_traces(delivery)
     }
 }
 
@@ -172,10 +198,10 @@ impl std::fmt::Debug for Delivery<'_> {
 }
 
 /// Captured errors that an [`Exporter`] is to deliver.
-#[derive(Debug)]
 pub struct ErrorDelivery<'a> {
     pub(super) errors: &'a [Arc<CapturedError>],
     pub(super) deadline: Instant,
+    pub(super) measures: &'a CaptureMeasures,
 }
 
 impl<'a> ErrorDelivery<'a> {
@@ -187,6 +213,54 @@ impl<'a> ErrorDelivery<'a> {
     /// How long the attempt may still take, as [`Delivery::time_left`].
     pub fn time_left(&self) -> Duration {
         time_until(self.deadline)
+    }
+
+    /// Counts errors that the destination refused for good, in `quipu.errors.dropped`, where it took
+    /// others: to fail as [`Rejected`](crate::FailureCause::Rejected) would give up all of them.
+    pub fn count_rejected(&self, errors: usize) {
+        self.measures.dropped(Dropped::Rejected).add(errors as u64);
+    }
+}
+
+impl std::fmt::Debug for ErrorDelivery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ErrorDelivery").field("errors", &self.errors).finish_non_exhaustive()
+    }
+}
+
+/// Captured traces that an [`Exporter`] is to deliver.
+pub struct TraceDelivery<'a> {
+    pub(super) traces: &'a [Arc<CapturedTrace>],
+    pub(super) deadline: Instant,
+    pub(super) measures: &'a CaptureMeasures,
+}
+
+impl<'a> TraceDelivery<'a> {
+    /// The traces, oldest first: at least one, and at most 64. May be kept.
+    pub fn traces(&self) -> &'a [Arc<CapturedTrace>] {
+        self.traces
+    }
+
+    /// How long the attempt may still take, as [`Delivery::time_left`].
+    pub fn time_left(&self) -> Duration {
+        time_until(self.deadline)
+    }
+
+    /// Counts traces that the destination refused for good, as [`ErrorDelivery::count_rejected`].
+    pub fn count_rejected(&self, traces: usize) {
+        self.measures.dropped(Dropped::Rejected).add(traces as u64);
+    }
+
+    /// Counts traces that will not be delivered since the destination wants none for the time being, in
+    /// `quipu.traces.dropped`. To fail instead would hold metrics and errors up as well.
+    pub fn count_rate_limited(&self, traces: usize) {
+        self.measures.dropped(Dropped::RateLimited).add(traces as u64);
+    }
+}
+
+impl std::fmt::Debug for TraceDelivery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TraceDelivery").field("traces", &self.traces).finish_non_exhaustive()
     }
 }
 

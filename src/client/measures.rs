@@ -18,9 +18,8 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Measures {
     pub(super) flush_duration: Histogram,
     pub(super) missed_ticks: Counter,
-    pub(super) captured: Counter,
-    pub(super) sampled_out: Counter,
-    dropped: [Counter; 4],
+    pub(super) errors: CaptureMeasures,
+    pub(super) traces: CaptureMeasures,
     refused: Counter,
     detached: Counter,
     shards_leased: Gauge,
@@ -29,16 +28,25 @@ pub(super) struct Measures {
     bytes_committed: Gauge,
 }
 
-/// Why a captured error was dropped.
+/// Of captured errors, or traces.
+pub(super) struct CaptureMeasures {
+    pub(super) captured: Counter,
+    pub(super) sampled_out: Counter,
+    dropped: [Counter; 5],
+}
+
+/// Why something captured was dropped.
 #[derive(Clone, Copy)]
 pub(super) enum Dropped {
     QueueFull,
-    /// No exporter takes errors, or the client does not run.
+    /// No exporter takes such, or the client does not run.
     NoExporter,
     /// The exporter's destination refused it.
     Rejected,
     /// The client stopped before an exporter took it.
     Stopped,
+    /// The exporter's destination wants none for the time being.
+    RateLimited,
 }
 
 /// Of one exporter.
@@ -57,21 +65,27 @@ impl Measures {
         let counter = |name, help| registry.counter(name).help(help).register_or_detached();
         let gauge =
             |name, unit, help| registry.gauge(name).unit(unit).help(help).register_or_detached();
-        let dropped = ["queue_full", "no_exporter", "rejected", "stopped"].map(|cause| {
-            let dropped = registry.counter("quipu.errors.dropped").label("cause", cause);
-            dropped.help("Captured errors that did not reach an exporter").register_or_detached()
-        });
         Self {
             flush_duration: duration(registry, "quipu.flush.duration", None)
                 .help("Time to read all series and publish the snapshot")
                 .register_or_detached(),
             missed_ticks: counter("quipu.flush.missed", "Ticks that passed without a flush"),
-            captured: counter("quipu.errors.captured", "Errors and panics captured"),
-            sampled_out: counter(
-                "quipu.errors.sampled_out",
-                "Captured errors left out by sampling",
+            errors: CaptureMeasures::register(
+                registry,
+                [
+                    ("quipu.errors.captured", "Errors and panics captured"),
+                    ("quipu.errors.sampled_out", "Captured errors left out by sampling"),
+                    ("quipu.errors.dropped", "Captured errors that did not reach an exporter"),
+                ],
             ),
-            dropped,
+            traces: CaptureMeasures::register(
+                registry,
+                [
+                    ("quipu.traces.captured", "Traces captured"),
+                    ("quipu.traces.sampled_out", "Captured traces left out by sampling"),
+                    ("quipu.traces.dropped", "Captured traces that did not reach an exporter"),
+                ],
+            ),
             refused: counter("quipu.registrations.refused", "Registrations that were refused"),
             detached: counter("quipu.records.detached", "Records of detached metrics"),
             shards_leased: gauge("quipu.shards.leased", Unit::None, "Threads with a shard"),
@@ -82,6 +96,21 @@ impl Measures {
             ),
             bytes_reserved: gauge("quipu.bytes.reserved", Unit::Bytes, "Address space reserved"),
             bytes_committed: gauge("quipu.bytes.committed", Unit::Bytes, "Memory of cells in use"),
+        }
+    }
+}
+
+impl CaptureMeasures {
+    /// `names` are names and help texts: of those captured, sampled out and dropped.
+    fn register(registry: &Registry, names: [(&str, &str); 3]) -> Self {
+        let [captured, sampled_out, dropped] = names;
+        let counter = |(name, help)| registry.counter(name).help(help);
+        let causes = ["queue_full", "no_exporter", "rejected", "stopped", "rate_limited"];
+        Self {
+            captured: counter(captured).register_or_detached(),
+            sampled_out: counter(sampled_out).register_or_detached(),
+            dropped: causes
+                .map(|cause| counter(dropped).label("cause", cause).register_or_detached()),
         }
     }
 

@@ -9,7 +9,7 @@
 //! - `orders`: what callers ask of the `flusher`. `handover`: one place for the newest snapshot.
 //! - `delivery`: attempts, backoff, acknowledgement; `exporter`, `failure`: what it runs.
 //! - `standing`: how deliveries go; `report`, `health`: the same for people; `measures`: as metrics.
-//! - `capture`: errors and panics of the program. `clock`, `cancel`: time and the wish to stop.
+//! - `capture`, `trace`: errors, panics and timed work of the program; `captured`: on their way. `clock`, `cancel`: time and the wish to stop.
 //!
 //! No lock is held while anything blocks: exporters run without one, and callers wait parked.
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@
 mod builder;
 mod cancel;
 mod capture;
+mod captured;
 mod clock;
 mod config;
 mod contained;
@@ -35,17 +36,19 @@ mod pipeline;
 mod report;
 mod settings;
 mod standing;
+mod trace;
 
 pub use builder::ClientBuilder;
 pub use cancel::{CancelToken, Subscription};
 pub use capture::CapturedError;
 pub use clock::ManualClock;
 pub use config::{CheckedConfig, Config, ConfigError, ConfigSource, Provider, Secret};
-pub use exporter::{Delivery, ErrorDelivery, Exporter};
+pub use exporter::{Delivery, ErrorDelivery, Exporter, TraceDelivery};
 pub use failure::{DropCause, ExportError, FailureCause};
 pub use health::{Health, Liveness};
 pub use report::{ExporterReport, Report};
 pub use settings::StartError;
+pub use trace::CapturedTrace;
 
 pub(crate) use builder::Configured;
 pub(crate) use clock::after;
@@ -211,7 +214,33 @@ impl Client {
     /// ```
     pub fn capture_error(&self, error: &dyn Error, context: &[(&str, &dyn Display)]) {
         if let Some(pipeline) = self.pipeline() {
-            pipeline.capture(|| CapturedError::of_error(error, context));
+            pipeline.capture_error(|| CapturedError::of_error(error, context));
+        }
+    }
+
+    /// Passes what `trace` makes on to the exporters that take traces.
+    ///
+    /// Of all traces the configured share is passed on, and `trace` is called for those alone: one that
+    /// is sampled out costs a counter and a random number. Never waits for an exporter: where its
+    /// queue is full, the trace is dropped and counted in `quipu.traces.dropped`.
+    ///
+    /// ```
+    /// # let client = quipu::Client::builder().start()?;
+    /// # fn query() {}
+    /// use quipu::CapturedTrace;
+    /// use std::time::{Instant, SystemTime};
+    ///
+    /// let (start, clock) = (SystemTime::now(), Instant::now());
+    /// query();
+    /// client.capture_trace(|| {
+    ///     CapturedTrace::new("SELECT users", "db.query", start, clock.elapsed())
+    ///         .attribute("db.system", "postgresql")
+    /// });
+    /// # Ok::<(), quipu::StartError>(())
+    /// ```
+    pub fn capture_trace(&self, trace: impl FnOnce() -> CapturedTrace) {
+        if let Some(pipeline) = self.pipeline() {
+            pipeline.capture_trace(trace);
         }
     }
 
@@ -227,7 +256,7 @@ impl Client {
         std::panic::set_hook(Box::new(move |panic| {
             let pipeline = pipeline.upgrade().filter(|_| process == std::process::id());
             if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.is_own_thread()) {
-                pipeline.capture(|| CapturedError::of_panic(panic));
+                pipeline.capture_error(|| CapturedError::of_panic(panic));
             }
             next(panic);
         }));

@@ -1,7 +1,8 @@
 //! The threads of a client, and what they share.
 #![forbid(unsafe_code)]
 
-use super::capture::{CapturedError, ErrorQueue};
+use super::capture::CapturedError;
+use super::captured::CaptureQueue;
 use super::clock::{Clock, Waker, after};
 use super::cut::cut;
 use super::delay::Backoff;
@@ -10,11 +11,12 @@ use super::flusher::{FlusherThread, Flushes, Progress};
 use super::handover::Handover;
 use super::health::Health;
 use super::join::join_by;
-use super::measures::{Dropped, ExporterMeasures, Measures};
+use super::measures::{CaptureMeasures, Dropped, ExporterMeasures, Measures};
 use super::orders::Orders;
 use super::report::{ExporterReport, Report};
 use super::settings::{Settings, StartError};
 use super::standing::{Standing, Waiters};
+use super::trace::CapturedTrace;
 use crate::sync::{self, Mutex};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, ThreadId};
@@ -37,6 +39,7 @@ pub(super) struct Pipeline {
     clock: Clock,
     started: Instant,
     sample_rate: f64,
+    traces_rate: f64,
     attempt_timeout: Duration,
 }
 
@@ -55,7 +58,8 @@ impl Pipeline {
                 standing: Standing::default(),
                 measures: ExporterMeasures::register(&registry, &name),
                 waker: sleeper.waker(),
-                errors: exporter.takes_errors().then(ErrorQueue::new),
+                errors: exporter.takes_errors().then(CaptureQueue::new),
+                traces: exporter.takes_traces().then(CaptureQueue::new),
                 name,
             });
             destinations.push(destination.clone());
@@ -104,6 +108,7 @@ impl Pipeline {
             clock,
             started,
             sample_rate: settings.sample_rate,
+            traces_rate: settings.traces_rate,
             attempt_timeout: settings.attempt_timeout,
         })
     }
@@ -193,22 +198,37 @@ impl Pipeline {
     }
 
     /// Passes on what `error` makes, unless it is sampled out.
-    pub(super) fn capture(&self, error: impl FnOnce() -> CapturedError) {
-        self.measures.captured.increment();
-        if self.sample_rate < 1.0 && fastrand::f64() >= self.sample_rate {
-            self.measures.sampled_out.increment();
+    pub(super) fn capture_error(&self, error: impl FnOnce() -> CapturedError) {
+        self.capture(&self.measures.errors, self.sample_rate, |it| it.errors.as_ref(), error);
+    }
+
+    /// Passes on what `trace` makes, unless it is sampled out.
+    pub(super) fn capture_trace(&self, trace: impl FnOnce() -> CapturedTrace) {
+        self.capture(&self.measures.traces, self.traces_rate, |it| it.traces.as_ref(), trace);
+    }
+
+    fn capture<T>(
+        &self,
+        measures: &CaptureMeasures,
+        rate: f64,
+        queue: impl Fn(&Destination) -> Option<&CaptureQueue<T>>,
+        captured: impl FnOnce() -> T,
+    ) {
+        measures.captured.increment();
+        if rate < 1.0 && fastrand::f64() >= rate {
+            measures.sampled_out.increment();
             return;
         }
-        if self.destinations.iter().all(|destination| destination.errors.is_none()) {
-            self.measures.dropped(Dropped::NoExporter).increment();
+        if self.destinations.iter().all(|destination| queue(destination).is_none()) {
+            measures.dropped(Dropped::NoExporter).increment();
             return;
         }
-        let error = Arc::new(error());
+        let captured = Arc::new(captured());
         for destination in self.destinations.iter() {
-            let Some(errors) = &destination.errors else { continue };
-            match errors.put(error.clone()) {
+            let Some(queue) = queue(destination) else { continue };
+            match queue.put(captured.clone()) {
                 Ok(()) => destination.waker.wake(),
-                Err(cause) => self.measures.dropped(cause).increment(),
+                Err(cause) => measures.dropped(cause).increment(),
             }
         }
     }

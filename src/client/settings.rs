@@ -16,6 +16,7 @@ pub(super) struct Settings {
     pub(super) clock: Clock,
     pub(super) interval: Duration,
     pub(super) sample_rate: f64,
+    pub(super) traces_rate: f64,
     pub(super) attempt_timeout: Duration,
     pub(super) backoff: RangeInclusive<Duration>,
 }

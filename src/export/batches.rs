@@ -40,6 +40,8 @@ struct Begun {
 #[derive(Clone, Copy)]
 pub(super) struct Rest<'a> {
     pub(super) delta: &'a Snapshot,
+    /// The totals that it leads to, with the same series.
+    pub(super) totals: &'a Snapshot,
     pub(super) from: usize,
 }
 
@@ -83,7 +85,8 @@ impl Batches {
             // It is kept here meanwhile: `send` may panic.
             let begun = self.begun.insert(begun);
             while begun.rest < delta.len() {
-                let Batch { end, values, outcome } = send(Rest { delta: &delta, from: begun.rest });
+                let Batch { end, values, outcome } =
+                    send(Rest { delta: &delta, totals: &begun.snapshot, from: begun.rest });
                 match outcome {
                     Err(error) if error.cause() == FailureCause::Rejected => {
                         delivery.count_dropped(DropCause::Refused, values);

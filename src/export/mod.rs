@@ -22,6 +22,8 @@ mod number;
 mod prometheus;
 mod provider;
 mod scale;
+#[cfg(all(feature = "sentry", not(loom)))]
+mod sentry;
 mod test_exporter;
 #[cfg(all(any(feature = "datadog", feature = "otlp", feature = "sentry"), not(loom)))]
 mod web;
@@ -32,6 +34,8 @@ pub use console::Console;
 pub use interval_log::IntervalLog;
 pub use json::{JsonEncoder, JsonLines};
 pub use prometheus::{BoundsError, PrometheusEncoder, PrometheusFormat, PrometheusNames};
+#[cfg(all(feature = "sentry", not(loom)))]
+pub use sentry::{Sentry, SentryDsnError};
 pub use test_exporter::{Received, TestExporter};
 
 #[cfg(all(feature = "http", not(loom)))]

@@ -1,6 +1,8 @@
 //! From a configuration to a client: which exporters it names, and where they write to.
 #![forbid(unsafe_code)]
 
+#[cfg(all(feature = "sentry", not(loom)))]
+use super::sentry::{DSN_FORM, Sentry};
 use super::{Console, JsonLines};
 use crate::client::{
     ClientBuilder, Config, ConfigError, Configured, Exporter, Provider, Secret, StartError,
@@ -26,6 +28,7 @@ impl ClientBuilder {
     /// | `console` | [`Console`], to the standard output | none |
     /// | `json` | [`JsonLines`] | none or `stdout`, or a file: `file:///var/log/quipu.jsonl`, or its absolute path |
     /// | `interval_log` | [`IntervalLog`](crate::IntervalLog) | a file, as above |
+    /// | `sentry` | [`Sentry`](crate::Sentry) | Sentry's, as `https://KEY@o1.ingest.sentry.io/42`; `SENTRY_DSN` without |
     pub fn config(self, config: &Config) -> Self {
         match configured(config) {
             Ok(configured) => self.configured(configured),
@@ -67,6 +70,7 @@ fn configured(config: &Config) -> Result<Configured, StartError> {
         is_enabled: config.is_enabled(),
         interval: config.flush_interval(),
         sample_rate: config.sample_rate(),
+        traces_rate: config.traces_rate(),
         exporters,
         error: None,
     })
@@ -96,11 +100,16 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         // What is not compiled in does not pass the check.
         #[cfg(not(feature = "interval-log"))]
         Provider::IntervalLog => return Err(unusable(FILE)),
-        Provider::Sentry
-        | Provider::Datadog
-        | Provider::DogStatsd
-        | Provider::Statsd
-        | Provider::Otlp => return Err(unusable(FILE)),
+        #[cfg(all(feature = "sentry", not(loom)))]
+        Provider::Sentry => {
+            let sentry = dsn.map_or_else(Sentry::from_env, Sentry::new);
+            Box::new(sentry.map_err(|_| unusable(DSN_FORM))?)
+        }
+        #[cfg(not(all(feature = "sentry", not(loom))))]
+        Provider::Sentry => return Err(unusable(FILE)),
+        Provider::Datadog | Provider::DogStatsd | Provider::Statsd | Provider::Otlp => {
+            return Err(unusable(FILE));
+        }
     })
 }
 

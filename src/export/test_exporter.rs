@@ -1,7 +1,10 @@
 //! An exporter that keeps what it is given.
 #![forbid(unsafe_code)]
 
-use crate::client::{CapturedError, Delivery, ErrorDelivery, ExportError, Exporter, FailureCause};
+use crate::client::{
+    CapturedError, CapturedTrace, Delivery, ErrorDelivery, ExportError, Exporter, FailureCause,
+    TraceDelivery,
+};
 use crate::snapshot::Snapshot;
 use crate::sync;
 use std::collections::VecDeque;
@@ -40,6 +43,7 @@ pub struct TestExporter {
 struct Kept {
     received: Vec<Received>,
     errors: Vec<Arc<CapturedError>>,
+    traces: Vec<Arc<CapturedTrace>>,
     failures: VecDeque<String>,
 }
 
@@ -74,6 +78,11 @@ impl TestExporter {
     /// The errors that it was given, oldest first.
     pub fn errors(&self) -> Vec<Arc<CapturedError>> {
         self.kept().errors.clone()
+    }
+
+    /// The traces that it was given, oldest first.
+    pub fn traces(&self) -> Vec<Arc<CapturedTrace>> {
+        self.kept().traces.clone()
     }
 
     /// The sum of a counter over all deltas that it acknowledged; wraps at 2^64.
@@ -120,6 +129,15 @@ impl Exporter for TestExporter {
 
     fn export_errors(&mut self, delivery: &ErrorDelivery<'_>) -> Result<(), ExportError> {
         self.kept().errors.extend_from_slice(delivery.errors());
+        Ok(())
+    }
+
+    fn takes_traces(&self) -> bool {
+        true
+    }
+
+    fn export_traces(&mut self, delivery: &TraceDelivery<'_>) -> Result<(), ExportError> {
+        self.kept().traces.extend_from_slice(delivery.traces());
         Ok(())
     }
 }

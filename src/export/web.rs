@@ -98,6 +98,11 @@ impl Web {
 }
 
 impl Answer {
+    /// Keeps a part of a header's value out of messages as well: what refuses a key may name it.
+    pub(super) fn hide(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+    }
+
     pub(super) fn status(&self) -> u16 {
         self.status
     }
@@ -107,6 +112,7 @@ impl Answer {
     }
 
     /// Its first 64 KiB, or what came of them in time.
+    #[cfg(any(feature = "datadog", feature = "otlp"))]
     pub(super) fn body(&self) -> &[u8] {
         &self.body
     }

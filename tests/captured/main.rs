@@ -7,6 +7,7 @@
 mod deliveries;
 mod panics;
 mod texts;
+mod traces;
 
 #[path = "../exporter/mod.rs"]
 mod exporter;

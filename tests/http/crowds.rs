@@ -148,13 +148,17 @@ fn those_who_do_not_read_displace_each_other_before_they_take_all_memory() {
     let (registry, _server, address) = served(CAP);
     register_much(&registry);
     let mut done = Peer::connect(address);
-    assert_eq!(done.get("/metrics.json").status, 200);
-    let mut stuck: Vec<_> = (0..8).map(|_| Peer::connect(address)).collect();
-    for peer in &mut stuck {
-        peer.ask("GET", "/metrics.json", "");
+    assert_eq!(done.get("/metrics").status, 200);
+    let begun = |_| {
+        // One after the other, and of a format that is written quickly: those who wait for long are
+        // closed for other reasons.
+        let mut peer = Peer::connect(address);
+        peer.ask("GET", "/metrics", "");
         // It has begun, with a body of its own.
         peer.0.read_exact(&mut [0; 100]).unwrap();
-    }
+        peer
+    };
+    let mut stuck: Vec<_> = (0..8).map(begun).collect();
     // Three bodies of 20 MB are less than may be held.
     wait_until("all but three were closed", || closed(&registry, "displaced") == 5);
     for peer in &mut stuck[..5] {

@@ -215,3 +215,37 @@ async fn a_scan_of_random_paths_and_methods_adds_no_series() {
     assert_eq!(requests(&registry).values().sum::<u64>(), asked);
     assert_eq!(active(&registry), 0);
 }
+
+#[tokio::test]
+async fn requests_are_traces_named_by_method_and_route() {
+    let (layer, registry) = measured();
+    let exporter = quipu::testing::TestExporter::new();
+    let client = quipu::Client::builder()
+        .registry(registry.clone())
+        .traces_rate(1.0)
+        .exporter(exporter.clone())
+        .start()
+        .unwrap();
+    let app = users()
+        .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .layer(layer.traces(&client));
+    let paths = [("GET", "/users/1"), ("GET", "/nothing"), ("GET", "/broken")];
+    assert_eq!(ask(&app, paths).await, [200, 404, 500]);
+    client.stop(std::time::Duration::from_secs(60));
+    let traces = exporter.traces();
+    let seen: Vec<_> = traces.iter().map(|trace| (trace.name(), trace.is_ok())).collect();
+    assert_eq!(seen, [("GET /users/{id}", true), ("GET", true), ("GET /broken", false)]);
+    let attributes: Vec<_> = traces[2].attributes().collect();
+    let expected = [
+        ("http.request.method", "GET"),
+        ("http.route", "/broken"),
+        ("http.response.status_code", "500"),
+        ("error.type", "500"),
+    ];
+    assert_eq!(attributes, expected);
+    let durations: u64 = traces.iter().map(|trace| trace.duration().as_nanos() as u64).sum();
+    let snapshot = registry.snapshot();
+    let recorded =
+        histograms(&snapshot, "http.server.request.duration", |histogram| histogram.sum());
+    assert_eq!(durations, recorded.values().sum::<u64>());
+}

@@ -60,6 +60,7 @@ impl Drop for Exchange {
         };
         let labels = Labels { request: self.labels, outcome: self.outcome };
         self.metrics.record(labels, measures);
+        self.metrics.trace(labels, measures.elapsed_ns);
         self.metrics.active(self.labels).decrement();
     }
 }

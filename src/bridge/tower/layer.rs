@@ -6,6 +6,7 @@ use super::future::ResponseFuture;
 use super::metrics::{Metrics, Settings};
 use super::request_body::RequestBody;
 use super::tally::Tally;
+use crate::client::Client;
 use crate::metric::{Beginning, start_clock};
 use crate::registry::{Registry, registry};
 use http::request::Parts;
@@ -110,6 +111,7 @@ impl HttpLayer {
             route: Arc::new(|_| None),
             max_routes: DEFAULT_MAX_ROUTES,
             scheme: None,
+            client: None,
         };
         let layer = Self { metrics: Arc::new(Metrics::new(settings)) };
         #[cfg(feature = "axum")]
@@ -148,6 +150,15 @@ impl HttpLayer {
     /// the program knows whether it has TLS.
     pub fn scheme(self, scheme: uri::Scheme) -> Self {
         self.with(|settings| settings.scheme = Some(scheme))
+    }
+
+    /// Passes requests on to `client` as traces, named by method and route, of which it delivers the
+    /// share [`traces_rate`](crate::ClientBuilder::traces_rate), with the labels as attributes. One
+    /// that is sampled out costs a counter and a random number.
+    ///
+    /// The layer keeps a clone of the client, which thus runs until it is stopped.
+    pub fn traces(self, client: &Client) -> Self {
+        self.with(|settings| settings.client = Some(client.clone()))
     }
 
     /// A layer with other settings, and tables of its own for them.

@@ -6,6 +6,7 @@
 
 use super::labels::{Labels, Method, OTHER, RequestLabels, Route, Scheme};
 use super::lookup::Lookup;
+use crate::client::{CapturedTrace, Client};
 use crate::metric::{Histogram, UpDownCounter};
 use crate::registry::Registry;
 use crate::series::Unit;
@@ -14,6 +15,7 @@ use http::request::Parts;
 use http::uri;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 /// What the program has chosen.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ pub(super) struct Settings {
     pub(super) route: Arc<RouteOf>,
     pub(super) max_routes: usize,
     pub(super) scheme: Option<uri::Scheme>,
+    /// Whom to tell of single requests.
+    pub(super) client: Option<Client>,
 }
 
 /// Finds the template that a request has matched.
@@ -103,6 +107,34 @@ impl Metrics {
         }
     }
 
+    /// Tells the client of a request that has ended.
+    #[inline]
+    pub(super) fn trace(&self, labels: Labels, elapsed_ns: u64) {
+        if let Some(client) = &self.settings.client {
+            client.capture_trace(|| self.trace_of(labels, Duration::from_nanos(elapsed_ns)));
+        }
+    }
+
+    /// Named as OpenTelemetry names the spans of servers, by method and route
+    /// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name>).
+    #[cold]
+    fn trace_of(&self, labels: Labels, duration: Duration) -> CapturedTrace {
+        let route = self.route_name(labels.request.route);
+        let name = match &route {
+            Some(route) => format!("{} {route}", labels.request.method.name()),
+            None => labels.request.method.name().to_owned(),
+        };
+        let now = SystemTime::now();
+        let start = now.checked_sub(duration).unwrap_or(now);
+        let mut trace = CapturedTrace::new(&name, "http.server", start, duration);
+        for (key, value) in self.attributes(&labels, route.as_deref()) {
+            if let Some(value) = value {
+                trace = trace.attribute(key, value);
+            }
+        }
+        if labels.outcome.error().is_some() { trace.failed() } else { trace }
+    }
+
     #[cold]
     fn register_active<'a>(
         &self,
@@ -121,20 +153,33 @@ impl Metrics {
         sync::set_once(cell, builder.register_or_detached())
     }
 
-    #[cold]
-    fn register(&self, Labels { request, outcome }: Labels) -> Series {
-        let route = match request.route {
+    fn route_name(&self, route: Route) -> Option<String> {
+        match route {
             Route::Unmatched => None,
             Route::Known(number) => self.routes.key_of(|known| *known == number),
             Route::Beyond => Some(OTHER.to_owned()),
-        };
-        let labels = [
+        }
+    }
+
+    /// What is known of a request, by key; `None` leaves the label out.
+    fn attributes<'a>(
+        &'a self,
+        Labels { request, outcome }: &'a Labels,
+        route: Option<&'a str>,
+    ) -> [(&'static str, Option<&'a str>); 5] {
+        [
             ("http.request.method", Some(request.method.name())),
-            ("http.route", route.as_deref()),
+            ("http.route", route),
             ("http.response.status_code", outcome.status().map(http::StatusCode::as_str)),
             ("error.type", outcome.error()),
             ("url.scheme", self.scheme_name(request.scheme)),
-        ];
+        ]
+    }
+
+    #[cold]
+    fn register(&self, labels: Labels) -> Series {
+        let route = self.route_name(labels.request.route);
+        let labels = self.attributes(&labels, route.as_deref());
         let histogram = |name, unit, help| {
             let mut builder = self.settings.registry.histogram(name).unit(unit).help(help);
             for (key, value) in labels {

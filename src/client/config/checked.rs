@@ -13,6 +13,7 @@ use std::time::Duration;
 const DEFAULT_PROVIDER: Provider = Provider::Console;
 pub(in crate::client) const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(30);
 pub(in crate::client) const DEFAULT_SAMPLE_RATE: f64 = 1.0;
+pub(in crate::client) const DEFAULT_TRACES_RATE: f64 = 0.0;
 
 /// A [`Config`] that was checked; made by [`Config::check`]. What was not set is as by default.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl CheckedConfig {
         self.sample_rate
     }
 
-    /// The share of traces that is kept, from 0.0 to 1.0; 0.0 by default.
+    /// The share of captured traces that is delivered, from 0.0 to 1.0; 0.0 by default.
     pub fn traces_rate(&self) -> f64 {
         self.traces_rate
     }
@@ -89,7 +90,7 @@ pub(super) fn check(config: &Config) -> Result<CheckedConfig, ConfigError> {
         dsns: dsns(config, providers)?,
         flush_interval: config.flush_interval.unwrap_or(DEFAULT_FLUSH_INTERVAL),
         sample_rate: config.sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE),
-        traces_rate: config.traces_rate.unwrap_or(0.0),
+        traces_rate: config.traces_rate.unwrap_or(DEFAULT_TRACES_RATE),
     })
 }
 

@@ -15,7 +15,7 @@ mod provider;
 mod reader;
 mod secret;
 
-pub(super) use checked::{DEFAULT_FLUSH_INTERVAL, DEFAULT_SAMPLE_RATE};
+pub(super) use checked::{DEFAULT_FLUSH_INTERVAL, DEFAULT_SAMPLE_RATE, DEFAULT_TRACES_RATE};
 pub(super) use interval::{LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
 pub use checked::CheckedConfig;
