@@ -40,6 +40,9 @@ struct Begun {
 #[derive(Clone, Copy)]
 pub(super) struct Rest<'a> {
     pub(super) delta: &'a Snapshot,
+    /// What the delta leads up to: for sums that are sent as what they are by then.
+    #[cfg(any(feature = "datadog", feature = "dogstatsd", feature = "statsd"))]
+    pub(super) totals: &'a Snapshot,
     pub(super) from: usize,
 }
 
@@ -81,7 +84,12 @@ impl Batches {
                 None => Snapshot::clone(&begun.snapshot),
             };
             while begun.rest < delta.len() {
-                let Batch { end, values, outcome } = send(Rest { delta: &delta, from: begun.rest });
+                let Batch { end, values, outcome } = send(Rest {
+                    delta: &delta,
+                    #[cfg(any(feature = "datadog", feature = "dogstatsd", feature = "statsd"))]
+                    totals: &begun.snapshot,
+                    from: begun.rest,
+                });
                 match outcome {
                     Err(error) if error.cause() == FailureCause::Rejected => {
                         delivery.count_dropped(DropCause::Refused, values);
