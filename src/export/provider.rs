@@ -13,6 +13,16 @@ use std::path::{Path, PathBuf};
 const STDOUT: &str = "stdout";
 const FILE_SCHEME: &str = "file://";
 const FILE: &str = "a file as file:///var/log/quipu.log, or its absolute path";
+#[cfg(feature = "dogstatsd")]
+const AGENT: &str = "udp://host:port, unix:///path, unixgram:///path or unixstream:///path, or leave \
+                     it to DD_DOGSTATSD_URL, DD_AGENT_HOST and DD_DOGSTATSD_PORT";
+#[cfg(feature = "statsd")]
+const STATSD: &str = "udp://host:port";
+#[cfg(feature = "statsd")]
+const STATSD_URL: &str = "udp://127.0.0.1:8125";
+#[cfg(all(feature = "datadog", not(loom)))]
+const DATADOG: &str = "an API key, of letters and digits, or https://KEY@api.datadoghq.eu for another \
+                       site, or leave it to DD_API_KEY and DD_SITE";
 const STDOUT_OR_FILE: &str =
     "stdout, or a file as file:///var/log/quipu.jsonl, or its absolute path";
 
@@ -29,6 +39,9 @@ impl ClientBuilder {
     /// | `json` | [`JsonLines`] | none or `stdout`, or a file: `file:///var/log/quipu.jsonl`, or its absolute path |
     /// | `interval_log` | [`IntervalLog`](crate::IntervalLog) | a file, as above |
     /// | `sentry` | [`Sentry`](crate::Sentry) | Sentry's, as `https://KEY@o1.ingest.sentry.io/42`; `SENTRY_DSN` without |
+    /// | `datadog` | [`Datadog`](crate::Datadog) | an API key, or `https://KEY@api.datadoghq.eu`; none for `DD_API_KEY` and `DD_SITE` |
+    /// | `dogstatsd` | [`DogStatsd`](crate::DogStatsd) | `udp://127.0.0.1:8125`, `unix:///path`, `unixgram:///path` or `unixstream:///path`; none for `DD_DOGSTATSD_URL` or `DD_AGENT_HOST` |
+    /// | `statsd` | [`Statsd`](crate::Statsd) | `udp://127.0.0.1:8125`, which is the default |
     pub fn config(self, config: &Config) -> Self {
         match configured(config) {
             Ok(configured) => self.configured(configured),
@@ -107,9 +120,34 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         }
         #[cfg(not(all(feature = "sentry", not(loom))))]
         Provider::Sentry => return Err(unusable(FILE)),
-        Provider::Datadog | Provider::DogStatsd | Provider::Statsd | Provider::Otlp => {
-            return Err(unusable(FILE));
+        #[cfg(feature = "dogstatsd")]
+        Provider::DogStatsd => {
+            let exporter = match dsn {
+                Some(url) => super::DogStatsd::url(url),
+                None => super::DogStatsd::from_env(),
+            };
+            Box::new(exporter.map_err(|_| unusable(AGENT))?)
         }
+        #[cfg(not(feature = "dogstatsd"))]
+        Provider::DogStatsd => return Err(unusable(FILE)),
+        #[cfg(feature = "statsd")]
+        Provider::Statsd => {
+            let exporter = super::Statsd::url(dsn.unwrap_or(STATSD_URL));
+            Box::new(exporter.map_err(|_| unusable(STATSD))?)
+        }
+        #[cfg(not(feature = "statsd"))]
+        Provider::Statsd => return Err(unusable(FILE)),
+        #[cfg(all(feature = "datadog", not(loom)))]
+        Provider::Datadog => {
+            let exporter = match dsn {
+                Some(dsn) => super::Datadog::dsn(dsn),
+                None => super::Datadog::from_env(),
+            };
+            Box::new(exporter.map_err(|_| unusable(DATADOG))?)
+        }
+        #[cfg(not(all(feature = "datadog", not(loom))))]
+        Provider::Datadog => return Err(unusable(FILE)),
+        Provider::Otlp => return Err(unusable(FILE)),
     })
 }
 
