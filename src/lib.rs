@@ -168,6 +168,8 @@ pub use client::{
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;
+#[cfg(all(feature = "otlp", not(loom)))]
+pub use export::{Otlp, OtlpError, Temporality};
 pub use export::{
     BoundsError, Console, JsonEncoder, JsonLines, PrometheusEncoder, PrometheusFormat,
     PrometheusNames,

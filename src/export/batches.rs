@@ -40,6 +40,8 @@ struct Begun {
 #[derive(Clone, Copy)]
 pub(super) struct Rest<'a> {
     pub(super) delta: &'a Snapshot,
+    /// The totals at its end.
+    pub(super) totals: &'a Snapshot,
     pub(super) from: usize,
 }
 
@@ -81,7 +83,11 @@ impl Batches {
                 None => Snapshot::clone(&begun.snapshot),
             };
             while begun.rest < delta.len() {
-                let Batch { end, values, outcome } = send(Rest { delta: &delta, from: begun.rest });
+                let Batch { end, values, outcome } = send(Rest {
+                    delta: &delta,
+                    totals: &begun.snapshot,
+                    from: begun.rest,
+                });
                 match outcome {
                     Err(error) if error.cause() == FailureCause::Rejected => {
                         delivery.count_dropped(DropCause::Refused, values);

@@ -19,6 +19,8 @@ mod json;
 mod lines;
 mod log_file;
 mod number;
+#[cfg(all(feature = "otlp", not(loom)))]
+mod otlp;
 mod prometheus;
 mod provider;
 mod scale;
@@ -31,6 +33,8 @@ pub use console::Console;
 #[cfg(feature = "interval-log")]
 pub use interval_log::IntervalLog;
 pub use json::{JsonEncoder, JsonLines};
+#[cfg(all(feature = "otlp", not(loom)))]
+pub use otlp::{Otlp, OtlpError, Temporality};
 pub use prometheus::{BoundsError, PrometheusEncoder, PrometheusFormat, PrometheusNames};
 pub use test_exporter::{Received, TestExporter};
 

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 const STDOUT: &str = "stdout";
 const FILE_SCHEME: &str = "file://";
 const FILE: &str = "a file as file:///var/log/quipu.log, or its absolute path";
+#[cfg(all(feature = "otlp", not(loom)))]
+const COLLECTOR: &str = "the address of a collector as http://127.0.0.1:4318";
 const STDOUT_OR_FILE: &str =
     "stdout, or a file as file:///var/log/quipu.jsonl, or its absolute path";
 
@@ -26,6 +28,7 @@ impl ClientBuilder {
     /// | `console` | [`Console`], to the standard output | none |
     /// | `json` | [`JsonLines`] | none or `stdout`, or a file: `file:///var/log/quipu.jsonl`, or its absolute path |
     /// | `interval_log` | [`IntervalLog`](crate::IntervalLog) | a file, as above |
+    /// | `otlp` | [`Otlp`](crate::Otlp), as its [`from_env`](crate::Otlp::from_env) says | none, or an endpoint that replaces that of the environment: `http://127.0.0.1:4318` |
     pub fn config(self, config: &Config) -> Self {
         match configured(config) {
             Ok(configured) => self.configured(configured),
@@ -96,11 +99,20 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         // What is not compiled in does not pass the check.
         #[cfg(not(feature = "interval-log"))]
         Provider::IntervalLog => return Err(unusable(FILE)),
+        #[cfg(all(feature = "otlp", not(loom)))]
+        Provider::Otlp => match super::Otlp::from_env_at(dsn) {
+            Ok(otlp) => Box::new(otlp),
+            Err(super::OtlpError::InvalidEndpoint { variable: None, .. }) => {
+                return Err(unusable(COLLECTOR));
+            }
+            Err(error) => return Err(opened(io::Error::new(io::ErrorKind::InvalidInput, error))),
+        },
+        #[cfg(not(all(feature = "otlp", not(loom))))]
+        Provider::Otlp => return Err(unusable(FILE)),
         Provider::Sentry
         | Provider::Datadog
         | Provider::DogStatsd
-        | Provider::Statsd
-        | Provider::Otlp => return Err(unusable(FILE)),
+        | Provider::Statsd => return Err(unusable(FILE)),
     })
 }
 

@@ -115,7 +115,6 @@ impl Snapshot {
     #[cfg(any(
         feature = "datadog",
         feature = "dogstatsd",
-        feature = "otlp",
         feature = "sentry",
         feature = "statsd"
     ))]
