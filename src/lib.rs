@@ -179,6 +179,8 @@ pub use export::{
 };
 #[cfg(all(feature = "datadog", not(loom)))]
 pub use export::{Datadog, DatadogError};
+#[cfg(all(feature = "otlp", not(loom)))]
+pub use export::{Otlp, OtlpError, Temporality};
 #[cfg(all(feature = "sentry", not(loom)))]
 pub use export::{Sentry, SentryDsnError};
 #[cfg(feature = "statsd")]

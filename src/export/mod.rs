@@ -24,6 +24,8 @@ mod json;
 mod lines;
 mod log_file;
 mod number;
+#[cfg(all(feature = "otlp", not(loom)))]
+mod otlp;
 mod prometheus;
 mod provider;
 #[cfg(any(feature = "datadog", feature = "dogstatsd", feature = "statsd"))]
@@ -48,6 +50,8 @@ pub use datagram::AddressError;
 #[cfg(feature = "interval-log")]
 pub use interval_log::IntervalLog;
 pub use json::{JsonEncoder, JsonLines};
+#[cfg(all(feature = "otlp", not(loom)))]
+pub use otlp::{Otlp, OtlpError, Temporality};
 pub use prometheus::{BoundsError, PrometheusEncoder, PrometheusFormat, PrometheusNames};
 #[cfg(all(feature = "sentry", not(loom)))]
 pub use sentry::{Sentry, SentryDsnError};

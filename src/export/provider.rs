@@ -23,6 +23,8 @@ const STATSD_URL: &str = "udp://127.0.0.1:8125";
 #[cfg(all(feature = "datadog", not(loom)))]
 const DATADOG: &str = "an API key, of letters and digits, or https://KEY@api.datadoghq.eu for another \
                        site, or leave it to DD_API_KEY and DD_SITE";
+#[cfg(all(feature = "otlp", not(loom)))]
+const COLLECTOR: &str = "the address of a collector as http://127.0.0.1:4318";
 const STDOUT_OR_FILE: &str =
     "stdout, or a file as file:///var/log/quipu.jsonl, or its absolute path";
 
@@ -42,6 +44,7 @@ impl ClientBuilder {
     /// | `datadog` | [`Datadog`](crate::Datadog) | an API key, or `https://KEY@api.datadoghq.eu`; none for `DD_API_KEY` and `DD_SITE` |
     /// | `dogstatsd` | [`DogStatsd`](crate::DogStatsd) | `udp://127.0.0.1:8125`, `unix:///path`, `unixgram:///path` or `unixstream:///path`; none for `DD_DOGSTATSD_URL` or `DD_AGENT_HOST` |
     /// | `statsd` | [`Statsd`](crate::Statsd) | `udp://127.0.0.1:8125`, which is the default |
+    /// | `otlp` | [`Otlp`](crate::Otlp), as its [`from_env`](crate::Otlp::from_env) says | none, or an endpoint that replaces that of the environment: `http://127.0.0.1:4318` |
     pub fn config(self, config: &Config) -> Self {
         match configured(config) {
             Ok(configured) => self.configured(configured),
@@ -147,6 +150,15 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         }
         #[cfg(not(all(feature = "datadog", not(loom))))]
         Provider::Datadog => return Err(unusable(FILE)),
+        #[cfg(all(feature = "otlp", not(loom)))]
+        Provider::Otlp => match super::Otlp::from_env_at(dsn) {
+            Ok(otlp) => Box::new(otlp),
+            Err(super::OtlpError::InvalidEndpoint { variable: None, .. }) => {
+                return Err(unusable(COLLECTOR));
+            }
+            Err(error) => return Err(opened(io::Error::new(io::ErrorKind::InvalidInput, error))),
+        },
+        #[cfg(not(all(feature = "otlp", not(loom))))]
         Provider::Otlp => return Err(unusable(FILE)),
     })
 }

@@ -42,6 +42,12 @@ impl Scale {
         Some(Self { unit: "milliseconds", spellings: &[], shift })
     }
 
+    /// Whether exported numbers are the recorded ones.
+    #[cfg(all(feature = "otlp", not(loom)))]
+    pub(super) fn is_one(self) -> bool {
+        self.shift == 0
+    }
+
     fn divisor(self) -> u64 {
         10_u64.pow(self.shift)
     }

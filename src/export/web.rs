@@ -17,6 +17,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Uri};
+#[cfg(feature = "otlp")]
+use ureq::http::{HeaderName, HeaderValue};
 
 /// More of an answer is not read.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
@@ -161,18 +163,54 @@ impl Answer {
             404 | 405 => text += "; is the address right?",
             _ => {}
         }
-        let body = String::from_utf8_lossy(&self.body);
-        let body = self.secrets.iter().fold(body.into_owned(), |body, secret| {
-            if body.contains(&**secret) { body.replace(&**secret, "[secret]") } else { body }
-        });
-        let mut shown: String = body.trim().chars().take(MAX_SHOWN_CHARS).collect();
-        if shown.len() < body.trim().len() {
-            shown += " ..";
-        }
+        let shown = self.shown(&String::from_utf8_lossy(&self.body));
         if !shown.is_empty() {
             let _ = write!(text, ": {shown}");
         }
         text
+    }
+
+    /// The beginning of a text of the answer, for a message: without the values of headers that were
+    /// sent, which some servers repeat.
+    pub(super) fn shown(&self, text: &str) -> String {
+        let text = self.secrets.iter().fold(text.to_owned(), |text, secret| {
+            if text.contains(&**secret) { text.replace(&**secret, "[secret]") } else { text }
+        });
+        let mut shown: String = text.trim().chars().take(MAX_SHOWN_CHARS).collect();
+        if shown.len() < text.trim().len() {
+            shown += " ..";
+        }
+        shown
+    }
+
+    /// Where it came from, for messages: scheme, host and port.
+    #[cfg(feature = "otlp")]
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+/// Why nothing can be sent to an address.
+#[cfg(feature = "otlp")]
+pub(super) fn fault_of_url(url: &str) -> Option<&'static str> {
+    if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Some("it does not begin with http:// or https://");
+    }
+    match url.parse::<Uri>().ok().and_then(|uri| Some(!uri.host()?.is_empty())) {
+        Some(true) => None,
+        _ => Some("it is no URL with a host"),
+    }
+}
+
+/// Why a header cannot be sent.
+#[cfg(feature = "otlp")]
+pub(super) fn fault_of_header(name: &str, value: &str) -> Option<&'static str> {
+    if HeaderName::try_from(name).is_err() {
+        Some("its name is empty, or has a character that HTTP does not allow there")
+    } else if HeaderValue::try_from(value).is_err() {
+        Some("its value has a character other than visible ASCII and spaces")
+    } else {
+        None
     }
 }
 
@@ -218,7 +256,7 @@ fn secrets(post: &Post<'_>) -> Vec<String> {
 }
 
 /// Scheme, host and port of an address.
-fn origin(url: &str) -> String {
+pub(super) fn origin(url: &str) -> String {
     let uri = url.parse::<Uri>().unwrap_or_default();
     let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
     match (scheme, uri.host(), uri.port_u16()) {
