@@ -8,8 +8,10 @@
 //! that comes out of here has a secret in it that a header or an address was sent with.
 #![forbid(unsafe_code)]
 
+mod secrets;
+
 use crate::client::{ExportError, FailureCause};
-use std::cmp::Reverse;
+use secrets::secrets;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io::{self, Read};
@@ -24,10 +26,6 @@ use ureq::http::{HeaderName, HeaderValue};
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// How much of an answer goes into a message.
 const MAX_SHOWN_CHARS: usize = 200;
-/// Shorter parts of headers and addresses are found in any text.
-const SHORTEST_SECRET: usize = 8;
-/// Headers that hold no secret.
-const OPEN_HEADERS: [&str; 4] = ["accept", "content-encoding", "content-type", "user-agent"];
 
 /// Connections to a destination; kept open from one request to the next.
 pub(super) struct Web {
@@ -89,12 +87,14 @@ impl Web {
         let mut read = Vec::new();
         // Its head has said what matters.
         let _ = body.into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut read);
+        let uri = post.url.parse::<Uri>().unwrap_or_default();
+        let (user, query) = closed_parts(&uri);
         Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
             body: read,
             origin: origin.to_owned(),
-            secrets: secrets(post),
+            secrets: secrets(post.headers, user, query),
         })
     }
 }
@@ -148,10 +148,10 @@ impl Answer {
             _ => FailureCause::Other,
         };
         let error = ExportError::new(cause, self.complaint());
-        Ok(Err(match retry_after.filter(|_| cause == FailureCause::RateLimited) {
+        Err(match retry_after.filter(|_| cause == FailureCause::RateLimited) {
             Some(delay) => error.with_retry_after(delay),
             None => error,
-        })?)
+        })
     }
 
     /// What it answered, as a message.
@@ -233,26 +233,10 @@ fn is_of_this_machine(url: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
 }
 
-/// What a server that repeats its requests could show: values of headers, the user of an address and
-/// its query; and their parts, since a key is often one of several things in a value.
-fn secrets(post: &Post<'_>) -> Vec<String> {
-    let is_secret = |header: &&(&str, &str)| {
-        OPEN_HEADERS.iter().all(|open| !open.eq_ignore_ascii_case(header.0))
-    };
-    let values = post.headers.iter().filter(is_secret).map(|(_, value)| *value);
-    let uri = post.url.parse::<Uri>().unwrap_or_default();
+/// The user, and perhaps the password, of an address, and its query.
+fn closed_parts(uri: &Uri) -> (Option<&str>, Option<&str>) {
     let user = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'));
-    let of_address = [user.map(|(user, _)| user), uri.query()];
-    let mut secrets = Vec::new();
-    for value in values.chain(of_address.into_iter().flatten()) {
-        let parts = value.split([' ', ',', ';', ':', '&', '"']);
-        let named = parts.clone().filter_map(|part| Some(part.split_once('=')?.1));
-        secrets.extend([value].into_iter().chain(parts).chain(named));
-    }
-    secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-    // What has others in it comes before them.
-    secrets.sort_unstable_by_key(|secret| Reverse(secret.len()));
-    secrets.into_iter().map(str::to_owned).collect()
+    (user.map(|(user, _)| user), uri.query())
 }
 
 /// Scheme, host and port of an address.

@@ -60,6 +60,15 @@ impl Script {
         Self::Answers(Answer::new("unavailable", 503).retry_after(retry_after))
     }
 
+    /// The status of its answers, if it has whole ones.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answers(answer) | Self::ClosesAfterAnswers(answer) => Some(answer.status),
+            Self::Huge { status } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// What counts are kept by.
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,20 +1,39 @@
-//! A client with an exporter to a server of faults, and a healthy one beside it.
+//! A client with an exporter to a server of faults, and a healthy one beside it. Its ticks come when
+//! the test says so; attempts that hang last by the system's clock.
 
-use crate::exporter::wait_until;
+use crate::exporter::{PATIENCE, wait_until};
 use crate::fault_server::{FaultServer, Script};
 use crate::kinds::{Kind, Sums};
-use quipu::testing::TestExporter;
+use quipu::testing::{ManualClock, TestExporter};
 use quipu::{Client, ClientBuilder, ExporterReport, Registry};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often something has to happen before it counts as going on.
 const OFTEN: u64 = 3;
+
+/// How long a tick waits for deliveries, which may hang.
+const A_MOMENT: Duration = Duration::from_millis(5);
+
+/// The causes of attempts that ended without success.
+const ENDS: [&str; 7] = [
+    "unreachable",
+    "timed_out",
+    "rate_limited",
+    "rejected",
+    "unauthorized",
+    "unavailable",
+    "other",
+];
 
 pub struct Beset<'a> {
     pub kind: &'a Kind,
     pub server: FaultServer,
     pub registry: Arc<Registry>,
     pub client: Client,
+    pub clock: ManualClock,
     pub beside: TestExporter,
 }
 
@@ -28,10 +47,12 @@ impl<'a> Beset<'a> {
         let served = || Script::Answers((kind.taken)());
         let server = FaultServer::start(script.unwrap_or_else(served));
         let (registry, beside) = (Arc::new(Registry::new()), TestExporter::new());
-        let client = Client::builder().registry(registry.clone());
-        let client = settings(client).exporter((kind.exporter)(&server.url()));
-        let client = client.exporter(beside.clone()).start().unwrap();
-        Self { kind, server, registry, client, beside }
+        let clock = ManualClock::new();
+        let client = Client::builder().registry(registry.clone()).clock(clock.clone());
+        let client = settings(client.flush_interval(INTERVAL));
+        let client = client.exporter((kind.exporter)(&server.url())).exporter(beside.clone());
+        let client = client.start().unwrap();
+        Self { kind, server, registry, client, clock, beside }
     }
 
     /// The server takes everything from now on.
@@ -44,23 +65,45 @@ impl<'a> Beset<'a> {
         self.client.report().exporters.swap_remove(0)
     }
 
+    /// Lets an interval pass, and what is to be done then begin.
+    pub fn tick(&self) {
+        let flushes = self.client.report().flushes;
+        self.clock.jump(INTERVAL);
+        wait_until("a flush", || self.client.report().flushes > flushes);
+        self.clock.settle(A_MOMENT);
+    }
+
+    /// Lets intervals pass until the condition holds.
+    pub fn tick_until(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition() {
+            let name = self.kind.name;
+            assert!(Instant::now() < deadline, "{name}: no {what}: {}", self.client.report());
+            self.tick();
+        }
+    }
+
     /// Waits for a few deliveries to the server.
     pub fn wait_for_deliveries(&self) {
         let before = self.report().acknowledged;
-        wait_until("deliveries", || self.report().acknowledged >= before + OFTEN);
+        self.tick_until("deliveries", || self.report().acknowledged >= before + OFTEN);
     }
 
-    /// Waits for so many more attempts that fail.
+    /// Waits for so many more attempts that come to an end and fail.
     pub fn wait_for_failures(&self, times: u64) {
-        let before = self.report().failures;
-        wait_until("failures", || self.report().failures >= before + times);
+        // By the client's clock, which is fast, an attempt that hangs is soon an overrun as well.
+        let ended = || -> u64 {
+            ENDS.iter().map(|cause| self.measured("quipu.export.failures", cause)).sum()
+        };
+        let before = ended();
+        self.tick_until("failures", || ended() >= before + times);
     }
 
     /// Waits for a few deliveries to the healthy exporter.
     pub fn wait_for_others(&self) {
         let acknowledged = || self.client.report().exporters[1].acknowledged;
         let before = acknowledged();
-        wait_until("the others", || acknowledged() >= before + OFTEN);
+        self.tick_until("deliveries to others", || acknowledged() >= before + OFTEN);
     }
 
     /// What the server has of the counters that begin so; those that are zero are left out.
@@ -70,10 +113,10 @@ impl<'a> Beset<'a> {
         sums
     }
 
-    /// The failures of a cause.
-    pub fn failures(&self, cause: &str) -> u64 {
+    /// A measure of the client's for the exporter to the server.
+    pub fn measured(&self, measure: &str, cause: &str) -> u64 {
         let report = self.report();
         let labels = [("exporter", &*report.name), ("cause", cause)];
-        self.registry.snapshot().counter("quipu.export.failures", &labels).unwrap()
+        self.registry.snapshot().counter(measure, &labels).unwrap()
     }
 }

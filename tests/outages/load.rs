@@ -23,7 +23,7 @@ impl Load {
     pub fn start(registry: &Registry) -> Self {
         let counters: [_; COUNTERS] =
             std::array::from_fn(|number| registry.counter(&name(number)).register().unwrap());
-        let duration = registry.histogram("load.duration").register().unwrap();
+        let duration = registry.histogram("duration").register().unwrap();
         let (steps, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (own_steps, own_stop) = (steps.clone(), stop.clone());
         let thread = thread::spawn(move || {

@@ -65,7 +65,7 @@ impl Steady {
 fn an_outage_of_many_flushes_takes_no_memory() {
     in_own_process("memory::an_outage_of_many_flushes_takes_no_memory", || {
         for kind in kinds() {
-            for script in [Script::Refuses, Script::fails(), Script::BlackHole] {
+            for script in [Script::Refuses, Script::unavailable(None), Script::BlackHole] {
                 let name = format!("{}: {}", kind.name, script.name());
                 let mut steady = Steady::start(kind);
                 steady.flush(20);

@@ -4,7 +4,6 @@ use crate::beset::Beset;
 use crate::exporter::PATIENCE;
 use crate::fault_server::Script;
 use crate::kinds::{Kind, with_each_kind};
-use quipu::testing::ManualClock;
 use std::time::Duration;
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -17,20 +16,19 @@ const BACKOFF: Duration = Duration::from_secs(20);
 /// Has an attempt refused with `script`; the next one comes after `earliest` and until `latest`.
 fn assert_asked_again(kind: &Kind, script: &Script, earliest: Duration, latest: Duration) {
     let name = format!("{}: {script:?}", kind.name);
-    let clock = ManualClock::new();
     let mut beset = Beset::start(kind, Some(script.clone()), |client| {
-        client.clock(clock.clone()).flush_interval(INTERVAL).backoff(BACKOFF..=BACKOFF)
+        client.flush_interval(INTERVAL).backoff(BACKOFF..=BACKOFF)
     });
     beset.registry.counter("c").register().unwrap().add(5);
     let asked = |beset: &Beset<'_>| beset.server.asked(script.name());
-    clock.advance(INTERVAL);
+    beset.clock.advance(INTERVAL);
     assert_eq!(asked(&beset), 1, "{name}");
-    clock.advance(earliest - MOMENT);
+    beset.clock.advance(earliest - MOMENT);
     assert_eq!(asked(&beset), 1, "{name}: before {earliest:?}");
-    clock.advance(latest - earliest + MOMENT);
+    beset.clock.advance(latest - earliest + MOMENT);
     assert_eq!(asked(&beset), 2, "{name}: until {latest:?}");
     beset.serve();
-    clock.advance(latest + MOMENT);
+    beset.clock.advance(latest + MOMENT);
     assert_eq!(beset.received("c").into_values().sum::<u64>(), 5, "{name}");
     assert!(beset.client.stop(PATIENCE).is_delivered(), "{name}");
 }
@@ -46,10 +44,10 @@ fn a_silence_that_was_asked_for_is_kept_up_to_five_minutes() {
             ("99999999999999999999", 300),
             ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
         ] {
-            for script in
-                [Script::too_many(Some(retry_after)), Script::unavailable(Some(retry_after))]
-            {
-                assert_asked_again(kind, &script, seconds * SECOND, seconds * SECOND);
+            let time = seconds * SECOND;
+            assert_asked_again(kind, &Script::unavailable(Some(retry_after)), time, time);
+            if !kind.keeps_silence {
+                assert_asked_again(kind, &Script::too_many(Some(retry_after)), time, time);
             }
         }
     });
@@ -59,11 +57,13 @@ fn a_silence_that_was_asked_for_is_kept_up_to_five_minutes() {
 fn without_a_time_to_come_there_is_the_usual_backoff() {
     with_each_kind(|kind| {
         for retry_after in ["0", "-5", "soon", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
-            let script = Script::too_many(Some(retry_after));
+            let script = Script::unavailable(Some(retry_after));
             assert_asked_again(kind, &script, BACKOFF, 2 * BACKOFF);
+            if !kind.keeps_silence {
+                let script = Script::too_many(Some(retry_after));
+                assert_asked_again(kind, &script, BACKOFF, 2 * BACKOFF);
+            }
         }
-        for script in [Script::too_many(None), Script::unavailable(None), Script::fails()] {
-            assert_asked_again(kind, &script, BACKOFF, 2 * BACKOFF);
-        }
+        assert_asked_again(kind, &Script::unavailable(None), BACKOFF, 2 * BACKOFF);
     });
 }

@@ -2,7 +2,7 @@
 //! if the server repeats what it was sent.
 
 use crate::beset::Beset;
-use crate::exporter::{NEVER, PATIENCE};
+use crate::exporter::PATIENCE;
 use crate::fault_server::{Answer, Script};
 use crate::kinds::{SECRET, kinds};
 use crate::process::in_own_process;
@@ -39,7 +39,7 @@ fn no_output_has_a_key_in_it_whatever_the_server_answers() {
                 Script::Answers(Answer::new("echo", status).body(shown))
             };
             let mut beset = Beset::start(&kind, None, |client| {
-                client.flush_interval(NEVER).attempt_timeout(Duration::from_millis(300))
+                client.attempt_timeout(Duration::from_millis(300))
             });
             let counter = beset.registry.counter("c").register().unwrap();
             let flush = |beset: &Beset<'_>| {
@@ -52,8 +52,8 @@ fn no_output_has_a_key_in_it_whatever_the_server_answers() {
             let request = &beset.server.received()[0];
             let sent = format!("{request:?}");
             assert!(sent.contains(SECRET), "{}: no key is sent: {sent}", kind.name);
-            let mut scripts = scripts::outages(&beset.server);
-            scripts.extend([400, 401, 403, 404, 413, 429, 500, 503].map(echo));
+            let mut scripts = scripts::outages(&kind, &beset.server);
+            scripts.extend([400, 401, 403, 404, 413, 500, 503, 429].map(echo));
             for script in scripts {
                 let name = format!("{}: {}", kind.name, script.name());
                 beset.server.set(script);

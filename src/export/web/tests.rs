@@ -216,8 +216,9 @@ fn retry_after_is_seconds_or_a_date_to_come() {
 
 #[test]
 fn no_secret_of_a_request_is_in_an_error() {
-    let echo =
-        format!("bad key {KEY} in sentry_key={KEY} for us3r:passw0rd1, api_key={KEY}1 taken");
+    let echo = format!(
+        "bad key {KEY} in sentry_key={KEY} for us3r:passw0rd1, api_key={KEY}1 dXMzcjpwYXNzdzByZDE= taken"
+    );
     let mut server = FaultServer::start(Script::Refuses);
     let (host, web) = (server.address(), Web::new());
     let url = format!("http://us3r:passw0rd1@{host}/path?api_key={KEY}1");
@@ -229,6 +230,7 @@ fn no_secret_of_a_request_is_in_an_error() {
         let error = web.post(&post).unwrap().taken().map(|_| ()).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(!text.contains("5entine1") && !text.contains("passw0rd1"), "{text}");
+        assert!(!text.contains("dXMz"), "{text}");
         assert!(text.contains("bad key [secret]") && text.ends_with("}"), "{text}");
     }
     for script in [Script::Refuses, Script::Garbage, Script::ResetsUnanswered] {
