@@ -46,6 +46,7 @@ impl Tags {
     }
 
     /// All, as they are written.
+    #[cfg(feature = "dogstatsd")]
     pub(super) fn written(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(key, value)| tag(key, value))
     }

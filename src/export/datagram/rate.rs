@@ -2,7 +2,7 @@
 //!
 //! A receiver divides 1 by the rate, in doubles, and Datadog's agent cuts the quotient off to an
 //! integer (<https://github.com/DataDog/datadog-agent/blob/main/pkg/util/quantile/agent.go>): for the
-//! double next to 1/49 that makes 48. So the rate is the largest double not above 1/n whose inverse is
+//! double next to 1/93 that makes 92. So the rate is the largest double not above 1/n whose inverse is
 //! not below n. That inverse is above n by less than 4 parts in 2^53, which is what a receiver that
 //! does not cut off is wrong by.
 #![forbid(unsafe_code)]
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_nearest_double_would_not_do() {
-        assert_eq!((1.0 / (1.0 / 49.0_f64)) as u64, 48);
+        assert_eq!((1.0 / (1.0 / 93.0_f64)) as u64, 92);
     }
 
     proptest! {
