@@ -168,12 +168,12 @@ pub use client::{
 };
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;
-#[cfg(all(feature = "otlp", not(loom)))]
-pub use export::{Otlp, OtlpError, Temporality};
 pub use export::{
     BoundsError, Console, JsonEncoder, JsonLines, PrometheusEncoder, PrometheusFormat,
     PrometheusNames,
 };
+#[cfg(all(feature = "otlp", not(loom)))]
+pub use export::{Otlp, OtlpError, Temporality};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};

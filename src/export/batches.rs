@@ -83,11 +83,8 @@ impl Batches {
                 None => Snapshot::clone(&begun.snapshot),
             };
             while begun.rest < delta.len() {
-                let Batch { end, values, outcome } = send(Rest {
-                    delta: &delta,
-                    totals: &begun.snapshot,
-                    from: begun.rest,
-                });
+                let Batch { end, values, outcome } =
+                    send(Rest { delta: &delta, totals: &begun.snapshot, from: begun.rest });
                 match outcome {
                     Err(error) if error.cause() == FailureCause::Rejected => {
                         delivery.count_dropped(DropCause::Refused, values);

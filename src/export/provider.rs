@@ -109,10 +109,9 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         },
         #[cfg(not(all(feature = "otlp", not(loom))))]
         Provider::Otlp => return Err(unusable(FILE)),
-        Provider::Sentry
-        | Provider::Datadog
-        | Provider::DogStatsd
-        | Provider::Statsd => return Err(unusable(FILE)),
+        Provider::Sentry | Provider::Datadog | Provider::DogStatsd | Provider::Statsd => {
+            return Err(unusable(FILE));
+        }
     })
 }
 

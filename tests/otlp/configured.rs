@@ -55,15 +55,18 @@ fn the_dsn_is_the_endpoint_and_the_environment_says_the_rest() {
 
 #[test]
 fn without_a_dsn_the_environment_says_where_to() {
-    // The child's collector is not there yet when the child starts, so that the parent's is told.
+    // The parent's is the one that the child is told of.
     let collector = Collector::start();
     let test = "configured::without_a_dsn_the_environment_says_where_to";
-    in_own_process_with(test, &[(ENDPOINT, &collector.endpoint())], || {
+    let said = in_own_process_with(test, &[(ENDPOINT, &collector.endpoint())], || {
         let registry = registry();
         assert!(configured(&registry, None).unwrap().flush(PATIENCE).is_delivered());
         let client = client(&registry, Otlp::from_env().unwrap());
         assert!(client.flush(PATIENCE).is_delivered());
     });
+    if said.is_empty() {
+        return;
+    }
     // A client that is dropped delivers once more.
     let requests = read(&collector.take());
     assert_eq!((requests.len(), sum_of(&requests, "c")), (4, 4 * 7));
@@ -87,7 +90,8 @@ fn variables_that_cannot_be_used_are_named() {
 
 #[test]
 fn a_dsn_that_is_no_endpoint_is_refused_and_not_shown() {
-    for dsn in ["5entine1", "//5entine1@host", "grpc://5entine1", "http://h?key=5entine1", "http://"]
+    for dsn in
+        ["5entine1", "//5entine1@host", "grpc://5entine1", "http://h?key=5entine1", "http://"]
     {
         let error = configured(&registry(), Some(dsn)).unwrap_err();
         let said = format!("{error} {error:?}");
@@ -100,7 +104,8 @@ fn a_dsn_that_is_no_endpoint_is_refused_and_not_shown() {
 
 #[test]
 fn a_header_that_cannot_be_sent_is_refused() {
-    for (name, value) in [("a b", "1"), ("", "1"), ("a", "5entine1\r\nx: y"), ("host", "5entine1")] {
+    for (name, value) in [("a b", "1"), ("", "1"), ("a", "5entine1\r\nx: y"), ("host", "5entine1")]
+    {
         let otlp = Otlp::new("http://127.0.0.1:4318").unwrap();
         let error = otlp.header(name, value).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("5entine1"), "{error:?}");

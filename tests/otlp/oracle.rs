@@ -66,7 +66,9 @@ fn check_times(point: &Point, descriptor: &Descriptor, source: &Snapshot) {
 fn check_value(descriptor: &Descriptor, value: Value<'_>, reading: &Reading) {
     let (_, divisor) = unit(descriptor.unit());
     let is_right = match (value, reading) {
-        (Value::Counter(count), Reading::Int(int)) => divisor == 1.0 && Ok(*int) == count.try_into(),
+        (Value::Counter(count), Reading::Int(int)) => {
+            divisor == 1.0 && Ok(*int) == count.try_into()
+        }
         (Value::Counter(count), Reading::Double(double)) => {
             (divisor != 1.0 || count > i64::MAX as u64) && *double == count as f64 / divisor
         }

@@ -59,10 +59,8 @@ impl Collector {
         let post = Post { url: &settings.url, headers: &headers, body, timeout };
         let answer = judged(self.web.post(&post)?)?;
         let partial = partial_success(answer.body());
-        let partial = partial.map(|partial| PartialSuccess {
-            message: answer.shown(&partial.message),
-            ..partial
-        });
+        let partial = partial
+            .map(|partial| PartialSuccess { message: answer.shown(&partial.message), ..partial });
         Ok(Taken { bytes: body.len(), partial, origin: answer.origin().to_owned() })
     }
 }
