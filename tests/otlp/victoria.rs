@@ -32,6 +32,8 @@ impl Victoria {
         let process = Command::new(program)
             .arg(format!("-storageDataPath={}", folder.join("data").display()))
             .arg(format!("-httpListenAddr={address}"))
+            // What was just stored is found at once.
+            .arg("-search.latencyOffset=0s")
             .stdout(Stdio::null())
             .stderr(File::create(folder.join("log")).unwrap())
             .spawn()
@@ -119,9 +121,12 @@ fn a_server_that_took_requests_says_what_the_snapshot_says() {
         let client = client(&registry, otlp);
         let report = client.stop(PATIENCE);
         assert!(report.is_delivered(), "{report}");
+        let newest = registry.snapshot().counter("http.requests", &[("path", "/")]).unwrap();
+        wait_until("what was sent is found", || {
+            server.get("/internal/force_flush").unwrap();
+            server.series("http.requests").into_values().any(|value| value == newest as f64)
+        });
     }
-    server.get("/internal/force_flush").unwrap();
-
     let snapshot = registry.snapshot();
     let mut compared = 0;
     for (descriptor, value) in snapshot.iter().filter(|(it, _)| !it.name().starts_with("quipu.")) {
