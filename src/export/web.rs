@@ -196,9 +196,14 @@ pub(super) fn fault_of_url(url: &str) -> Option<&'static str> {
     if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Some("it does not begin with http:// or https://");
     }
-    match url.parse::<Uri>().ok().and_then(|uri| Some(!uri.host()?.is_empty())) {
-        Some(true) => None,
-        _ => Some("it is no URL with a host"),
+    let uri = url.parse::<Uri>().unwrap_or_default();
+    let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
+        return Some("it is no URL with a host");
+    };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    match (place.strip_prefix(authority.host()), authority.port_u16()) {
+        (Some(""), None) | (_, Some(_)) => None,
+        _ => Some("its port is no number from 0 to 65535"),
     }
 }
 

@@ -55,15 +55,18 @@ fn the_dsn_is_the_endpoint_and_the_environment_says_the_rest() {
 
 #[test]
 fn without_a_dsn_the_environment_says_where_to() {
-    // The child's collector is not there yet when the child starts, so that the parent's is told.
+    // The parent's is the one that the child is told of.
     let collector = Collector::start();
     let test = "configured::without_a_dsn_the_environment_says_where_to";
-    in_own_process_with(test, &[(ENDPOINT, &collector.endpoint())], || {
+    let said = in_own_process_with(test, &[(ENDPOINT, &collector.endpoint())], || {
         let registry = registry();
         assert!(configured(&registry, None).unwrap().flush(PATIENCE).is_delivered());
         let client = client(&registry, Otlp::from_env().unwrap());
         assert!(client.flush(PATIENCE).is_delivered());
     });
+    if said.is_empty() {
+        return;
+    }
     // A client that is dropped delivers once more.
     let requests = read(&collector.take());
     assert_eq!((requests.len(), sum_of(&requests, "c")), (4, 4 * 7));

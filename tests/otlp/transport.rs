@@ -49,9 +49,11 @@ fn requests_are_compressed_if_that_is_wanted() {
 fn the_resource_says_who_is_speaking() {
     let (registry, collector) = (registry(), Collector::start());
     let pid = std::process::id().to_string();
-    let (first, _) = flush(&client(&registry, otlp(&collector)), &registry, &collector);
+    let plain = client(&registry, otlp(&collector));
+    let (first, _) = flush(&plain, &registry, &collector);
     let named = otlp(&collector).resource("service.name", "shop").resource("zone", "\u{3c0}");
-    let (second, _) = flush(&client(&registry, named), &registry, &collector);
+    let named = client(&registry, named);
+    let (second, _) = flush(&named, &registry, &collector);
     let value = |requests: &[super::Request], key: &str| {
         let found = requests[0].resource.iter().filter(|(found, _)| found == key);
         let values: Vec<_> = found.map(|(_, value)| value.clone()).collect();

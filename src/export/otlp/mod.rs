@@ -149,7 +149,7 @@ impl Otlp {
 
     /// The same, with an endpoint that replaces that of the environment.
     pub(super) fn from_env_at(endpoint: Option<&str>) -> Result<Self, OtlpError> {
-        Settings::from_variables(endpoint, |variable| std::env::var_os(variable)).map(Self::with)
+        Settings::from_variables(endpoint, std::env::var_os).map(Self::with)
     }
 
     fn with(settings: Settings) -> Self {

@@ -42,6 +42,8 @@ fn a_path_is_appended_to_the_endpoint_of_all_signals_only() {
         ("https://c/otlp", "https://c/otlp/v1/metrics"),
         ("https://c/otlp/", "https://c/otlp/v1/metrics"),
         ("http://[::1]:4318", "http://[::1]:4318/v1/metrics"),
+        ("http://[::1]", "http://[::1]/v1/metrics"),
+        ("http://user:pass@c", "http://user:pass@c/v1/metrics"),
     ] {
         assert_eq!(url(&[(ENDPOINT, endpoint)]), metrics);
         assert_eq!(Settings::new(endpoint).unwrap().url, metrics);
@@ -103,7 +105,9 @@ fn what_cannot_be_used_is_named_with_the_remedy_and_without_its_value() {
         (ENDPOINT, "5entine1", &["begin with http"]),
         (ENDPOINT, "grpc://5entine1", &["begin with http"]),
         (METRICS_ENDPOINT, "http://", &["no URL"]),
-        (ENDPOINT, "http://5entine1:port", &["no URL"]),
+        (ENDPOINT, "http://5entine1:port", &["port"]),
+        (ENDPOINT, "http://5entine1:65536", &["port"]),
+        (ENDPOINT, "http://u:p@5entine1:", &["port"]),
         (ENDPOINT, "http://a b5entine1", &["no URL"]),
         (ENDPOINT, "http://5entine1?x=1", &["`?`"]),
         (METRICS_ENDPOINT, "unix:///5entine1", &["http"]),
