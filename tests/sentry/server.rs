@@ -171,7 +171,9 @@ impl Shared {
             self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         }
         let length = body.len();
-        write!(stream, "HTTP/1.1 {status} Said\r\n{head}Content-Length: {length}\r\n\r\n{body}")?;
+        let head = format!("HTTP/1.1 {status} Said\r\n{head}Content-Length: {length}\r\n\r\n");
+        // In one piece: the system would hold a second one back.
+        stream.write_all((head + &body).as_bytes())?;
         Ok(true)
     }
 }
