@@ -58,9 +58,15 @@ impl Address {
                 SentryDsnError::NoProject
             }
         })?;
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-        if !dsn.host().bytes().all(is_host) {
+        // What is no part of a project's address would be shown as one in messages, or be sent there.
+        let is_made_of = |text: &str, others: &[u8]| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+        };
+        if !is_made_of(dsn.host(), b".-_[]:") || !is_made_of(dsn.path(), b"/.-_~%") {
             return Err(SentryDsnError::NotAUrl);
+        }
+        if !is_made_of(dsn.project_id().value(), b"-_") {
+            return Err(SentryDsnError::NoProject);
         }
         // Anything else would end the key within the header.
         let is_key =
@@ -142,6 +148,8 @@ mod tests {
             ("https://5entine1@host", SentryDsnError::NoProject),
             ("https://5entine1@host/", SentryDsnError::NoProject),
             ("https://5entine1@host//", SentryDsnError::NoProject),
+            ("https://5entine1@host/5entine1@", SentryDsnError::NoProject),
+            ("https://key@https://5entine1@host/1", SentryDsnError::NotAUrl),
         ];
         for (dsn, expected) in refused {
             let Err(error) = Address::parse(dsn) else { panic!("{dsn:?} is taken") };

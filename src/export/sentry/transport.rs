@@ -30,9 +30,10 @@ impl Transport {
         envelope: &[u8],
         timeout: Duration,
     ) -> Result<(), ExportError> {
-        if let Some(rest) = self.limits.rest(category, Instant::now()) {
+        let now = Instant::now();
+        if let Some(rest) = self.limits.rest(category, now) {
             let text = format!("Sentry wants no {} for another {rest:.1?}", category.name());
-            return Err(ExportError::new(FailureCause::RateLimited, text).with_retry_after(rest));
+            return Err(self.limited(category, now, text));
         }
         let headers = [
             ("Content-Type", "application/x-sentry-envelope"),
@@ -46,12 +47,22 @@ impl Transport {
         self.limits.learn(answer.status(), limits, answer.retry_after(), now);
         match answer.taken() {
             Ok(_) => Ok(()),
-            Err(error) => Err(match self.limits.rest(category, now) {
-                Some(rest) if error.cause() == FailureCause::RateLimited => {
-                    error.with_retry_after(rest)
-                }
-                _ => error,
-            }),
+            Err(error) if self.limits.rest(category, now).is_some() => {
+                Err(self.limited(category, now, error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// That something is limited. The client leaves the exporter alone for the time that it names, with
+    /// everything: so only a limit of metrics is named, which are most of what there is. For the others
+    /// the client's own, shorter pauses do.
+    fn limited(&self, category: Category, now: Instant, text: String) -> ExportError {
+        let error = ExportError::new(FailureCause::RateLimited, text);
+        let rest = self.limits.rest(category, now).min(self.limits.rest(Category::Metrics, now));
+        match rest {
+            Some(rest) => error.with_retry_after(rest),
+            None => error,
         }
     }
 
