@@ -3,13 +3,29 @@
 use crate::exporter::PATIENCE;
 use crate::fault_server::{FaultServer, Script};
 use crate::kinds::with_each_kind;
+use crate::process::in_own_process_with;
 use quipu::testing::TestExporter;
 use quipu::{Client, Registry};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Those who run the tests may have a proxy, which would answer for any address.
+const NO_PROXY: [(&str, &str); 6] = [
+    ("ALL_PROXY", ""),
+    ("all_proxy", ""),
+    ("HTTPS_PROXY", ""),
+    ("https_proxy", ""),
+    ("HTTP_PROXY", ""),
+    ("http_proxy", ""),
+];
+
 #[test]
 fn an_address_that_does_not_answer_is_a_failure_that_names_it() {
+    let test = "addresses::an_address_that_does_not_answer_is_a_failure_that_names_it";
+    in_own_process_with(test, &NO_PROXY, fail_at_each_address);
+}
+
+fn fail_at_each_address() {
     with_each_kind(|kind| {
         let plain = FaultServer::start(Script::serves());
         let garbage = FaultServer::start(Script::Garbage);

@@ -27,7 +27,8 @@ pub(super) fn secrets(
         secrets.extend([value].into_iter().chain(parts).chain(named));
     }
     secrets.retain(|secret| secret.len() >= SHORTEST);
-    secrets.sort_unstable_by_key(|secret| Reverse(secret.len()));
+    secrets.sort_unstable_by_key(|secret| (Reverse(secret.len()), *secret));
+    secrets.dedup();
     secrets.into_iter().map(str::to_owned).collect()
 }
 

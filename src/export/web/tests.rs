@@ -20,6 +20,12 @@ fn post(web: &Web, url: &str, body: &[u8], timeout: Duration) -> Result<Answer, 
     web.post(&Post { url, headers: &headers, body, timeout })
 }
 
+/// Without the proxy of those who run the tests.
+fn unproxied() -> Web {
+    let Web { direct, .. } = Web::new();
+    Web { agent: direct.clone(), direct }
+}
+
 /// Posts to a server that does not answer, which must end by the deadline.
 fn timed_out(script: Script, body: &[u8]) {
     let name = script.name();
@@ -131,7 +137,7 @@ fn what_breaks_on_the_way_is_unreachable() {
     ] {
         let name = format!("{} at {url}", script.name());
         server.set(script);
-        let result = post(&Web::new(), url, &vec![b'x'; 1_000_000], PATIENCE);
+        let result = post(&unproxied(), url, &vec![b'x'; 1_000_000], PATIENCE);
         let error = result.map(|answer| answer.status()).expect_err(&name);
         assert_eq!(error.cause(), FailureCause::Unreachable, "{name}: {error}");
         assert!(error.retry_after().is_none());
