@@ -167,12 +167,24 @@ pub use client::{
     ExporterReport, FailureCause, Health, Liveness, Provider, Report, Secret, StartError,
     Subscription, TraceDelivery,
 };
+#[cfg(any(feature = "dogstatsd", feature = "statsd"))]
+pub use export::AddressError;
+#[cfg(feature = "dogstatsd")]
+pub use export::DogStatsd;
 #[cfg(feature = "interval-log")]
 pub use export::IntervalLog;
 pub use export::{
     BoundsError, Console, JsonEncoder, JsonLines, PrometheusEncoder, PrometheusFormat,
     PrometheusNames,
 };
+#[cfg(all(feature = "datadog", not(loom)))]
+pub use export::{Datadog, DatadogError};
+#[cfg(all(feature = "otlp", not(loom)))]
+pub use export::{Otlp, OtlpError, Temporality};
+#[cfg(all(feature = "sentry", not(loom)))]
+pub use export::{Sentry, SentryDsnError};
+#[cfg(feature = "statsd")]
+pub use export::{Statsd, StatsdTags};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
 pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};

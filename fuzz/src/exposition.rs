@@ -1,5 +1,7 @@
 //! Readers and oracle of Prometheus' formats, as the crate's own tests have them.
 
+#[path = "../../tests/exposition/fields.rs"]
+pub mod fields;
 #[path = "../../tests/exposition/metrics.rs"]
 pub mod metrics;
 #[path = "../../tests/exposition/oracle.rs"]

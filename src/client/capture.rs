@@ -32,7 +32,7 @@ pub struct CapturedError {
 }
 
 impl CapturedError {
-    pub(super) fn of_error(error: &dyn Error, context: &[(&str, &dyn Display)]) -> Self {
+    pub(crate) fn of_error(error: &dyn Error, context: &[(&str, &dyn Display)]) -> Self {
         let mut texts = Texts::new();
         let mut messages = vec![texts.of(&error)];
         let mut source = error.source();

@@ -262,8 +262,8 @@ impl DeliveryThread {
             }
         } else {
             let errors = std::mem::take(&mut self.course.errors);
-            let delivery = ErrorDelivery { errors: &errors, deadline };
             let measures = &measures.errors;
+            let delivery = ErrorDelivery { errors: &errors, deadline, measures };
             self.course.is_traces_turn = true;
             if self.attempt_captured(measures, errors.len(), |it| it.export_errors(&delivery)) {
                 self.course.errors = errors;

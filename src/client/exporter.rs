@@ -198,10 +198,10 @@ impl std::fmt::Debug for Delivery<'_> {
 }
 
 /// Captured errors that an [`Exporter`] is to deliver.
-#[derive(Debug)]
 pub struct ErrorDelivery<'a> {
     pub(super) errors: &'a [Arc<CapturedError>],
     pub(super) deadline: Instant,
+    pub(super) measures: &'a CaptureMeasures,
 }
 
 impl<'a> ErrorDelivery<'a> {
@@ -213,6 +213,18 @@ impl<'a> ErrorDelivery<'a> {
     /// How long the attempt may still take, as [`Delivery::time_left`].
     pub fn time_left(&self) -> Duration {
         time_until(self.deadline)
+    }
+
+    /// Counts errors that the destination refused for good, in `quipu.errors.dropped`, where it took
+    /// others: to fail as [`Rejected`](crate::FailureCause::Rejected) would give up all of them.
+    pub fn count_rejected(&self, errors: usize) {
+        self.measures.dropped(Dropped::Rejected).add(errors as u64);
+    }
+}
+
+impl std::fmt::Debug for ErrorDelivery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ErrorDelivery").field("errors", &self.errors).finish_non_exhaustive()
     }
 }
 
@@ -232,6 +244,11 @@ impl<'a> TraceDelivery<'a> {
     /// How long the attempt may still take, as [`Delivery::time_left`].
     pub fn time_left(&self) -> Duration {
         time_until(self.deadline)
+    }
+
+    /// Counts traces that the destination refused for good, as [`ErrorDelivery::count_rejected`].
+    pub fn count_rejected(&self, traces: usize) {
+        self.measures.dropped(Dropped::Rejected).add(traces as u64);
     }
 
     /// Counts traces that will not be delivered since the destination wants none for the time being, in

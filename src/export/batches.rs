@@ -40,6 +40,8 @@ struct Begun {
 #[derive(Clone, Copy)]
 pub(super) struct Rest<'a> {
     pub(super) delta: &'a Snapshot,
+    /// The totals that it leads to, with the same series.
+    pub(super) totals: &'a Snapshot,
     pub(super) from: usize,
 }
 
@@ -74,14 +76,17 @@ impl Batches {
             .as_ref()
             .is_none_or(|earlier| earlier.snapshot.sequence() != delivery.snapshot().sequence());
         let newest = has_newer.then(|| Begun { snapshot: delivery.snapshot().clone(), rest: 0 });
-        for mut begun in earlier.into_iter().chain(newest) {
+        for begun in earlier.into_iter().chain(newest) {
             let before = self.finished.as_deref().or(delivery.acknowledged());
             let delta = match before {
                 Some(before) => begun.snapshot.delta_into(before, self.buffers.take()),
                 None => Snapshot::clone(&begun.snapshot),
             };
+            // It is kept here meanwhile: `send` may panic.
+            let begun = self.begun.insert(begun);
             while begun.rest < delta.len() {
-                let Batch { end, values, outcome } = send(Rest { delta: &delta, from: begun.rest });
+                let Batch { end, values, outcome } =
+                    send(Rest { delta: &delta, totals: &begun.snapshot, from: begun.rest });
                 match outcome {
                     Err(error) if error.cause() == FailureCause::Rejected => {
                         delivery.count_dropped(DropCause::Refused, values);
@@ -89,7 +94,6 @@ impl Batches {
                     }
                     Err(error) => {
                         self.buffers = Some(delta);
-                        self.begun = Some(begun);
                         return Err(error);
                     }
                     Ok(()) => {}
@@ -97,7 +101,7 @@ impl Batches {
                 begun.rest = end;
             }
             self.buffers = Some(delta);
-            self.finished = Some(begun.snapshot);
+            self.finished = self.begun.take().map(|begun| begun.snapshot);
         }
         match refusal {
             // The client has not been told of this snapshot, and is not, so it is kept.
@@ -109,3 +113,6 @@ impl Batches {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

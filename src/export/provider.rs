@@ -1,6 +1,8 @@
 //! From a configuration to a client: which exporters it names, and where they write to.
 #![forbid(unsafe_code)]
 
+#[cfg(all(feature = "sentry", not(loom)))]
+use super::sentry::{DSN_FORM, Sentry};
 use super::{Console, JsonLines};
 use crate::client::{
     ClientBuilder, Config, ConfigError, Configured, Exporter, Provider, Secret, StartError,
@@ -11,6 +13,18 @@ use std::path::{Path, PathBuf};
 const STDOUT: &str = "stdout";
 const FILE_SCHEME: &str = "file://";
 const FILE: &str = "a file as file:///var/log/quipu.log, or its absolute path";
+#[cfg(feature = "dogstatsd")]
+const AGENT: &str = "udp://host:port, unix:///path, unixgram:///path or unixstream:///path, or leave \
+                     it to DD_DOGSTATSD_URL, DD_AGENT_HOST and DD_DOGSTATSD_PORT";
+#[cfg(feature = "statsd")]
+const STATSD: &str = "udp://host:port";
+#[cfg(feature = "statsd")]
+const STATSD_URL: &str = "udp://127.0.0.1:8125";
+#[cfg(all(feature = "datadog", not(loom)))]
+const DATADOG: &str = "an API key, of letters and digits, or https://KEY@api.datadoghq.eu for another \
+                       site, or leave it to DD_API_KEY and DD_SITE";
+#[cfg(all(feature = "otlp", not(loom)))]
+const COLLECTOR: &str = "the address of a collector as http://127.0.0.1:4318";
 const STDOUT_OR_FILE: &str =
     "stdout, or a file as file:///var/log/quipu.jsonl, or its absolute path";
 
@@ -26,6 +40,11 @@ impl ClientBuilder {
     /// | `console` | [`Console`], to the standard output | none |
     /// | `json` | [`JsonLines`] | none or `stdout`, or a file: `file:///var/log/quipu.jsonl`, or its absolute path |
     /// | `interval_log` | [`IntervalLog`](crate::IntervalLog) | a file, as above |
+    /// | `sentry` | [`Sentry`](crate::Sentry) | Sentry's, as `https://KEY@o1.ingest.sentry.io/42`; `SENTRY_DSN` without |
+    /// | `datadog` | [`Datadog`](crate::Datadog) | an API key, or `https://KEY@api.datadoghq.eu`; none for `DD_API_KEY` and `DD_SITE` |
+    /// | `dogstatsd` | [`DogStatsd`](crate::DogStatsd) | `udp://127.0.0.1:8125`, `unix:///path`, `unixgram:///path` or `unixstream:///path`; none for `DD_DOGSTATSD_URL` or `DD_AGENT_HOST` |
+    /// | `statsd` | [`Statsd`](crate::Statsd) | `udp://127.0.0.1:8125`, which is the default |
+    /// | `otlp` | [`Otlp`](crate::Otlp), as its [`from_env`](crate::Otlp::from_env) says | none, or an endpoint that replaces that of the environment: `http://127.0.0.1:4318` |
     pub fn config(self, config: &Config) -> Self {
         match configured(config) {
             Ok(configured) => self.configured(configured),
@@ -97,11 +116,50 @@ fn exporter(provider: Provider, dsn: Option<&Secret>) -> Result<Box<dyn Exporter
         // What is not compiled in does not pass the check.
         #[cfg(not(feature = "interval-log"))]
         Provider::IntervalLog => return Err(unusable(FILE)),
-        Provider::Sentry
-        | Provider::Datadog
-        | Provider::DogStatsd
-        | Provider::Statsd
-        | Provider::Otlp => return Err(unusable(FILE)),
+        #[cfg(all(feature = "sentry", not(loom)))]
+        Provider::Sentry => {
+            let sentry = dsn.map_or_else(Sentry::from_env, Sentry::new);
+            Box::new(sentry.map_err(|_| unusable(DSN_FORM))?)
+        }
+        #[cfg(not(all(feature = "sentry", not(loom))))]
+        Provider::Sentry => return Err(unusable(FILE)),
+        #[cfg(feature = "dogstatsd")]
+        Provider::DogStatsd => {
+            let exporter = match dsn {
+                Some(url) => super::DogStatsd::url(url),
+                None => super::DogStatsd::from_env(),
+            };
+            Box::new(exporter.map_err(|_| unusable(AGENT))?)
+        }
+        #[cfg(not(feature = "dogstatsd"))]
+        Provider::DogStatsd => return Err(unusable(FILE)),
+        #[cfg(feature = "statsd")]
+        Provider::Statsd => {
+            let exporter = super::Statsd::url(dsn.unwrap_or(STATSD_URL));
+            Box::new(exporter.map_err(|_| unusable(STATSD))?)
+        }
+        #[cfg(not(feature = "statsd"))]
+        Provider::Statsd => return Err(unusable(FILE)),
+        #[cfg(all(feature = "datadog", not(loom)))]
+        Provider::Datadog => {
+            let exporter = match dsn {
+                Some(dsn) => super::Datadog::dsn(dsn),
+                None => super::Datadog::from_env(),
+            };
+            Box::new(exporter.map_err(|_| unusable(DATADOG))?)
+        }
+        #[cfg(not(all(feature = "datadog", not(loom))))]
+        Provider::Datadog => return Err(unusable(FILE)),
+        #[cfg(all(feature = "otlp", not(loom)))]
+        Provider::Otlp => match super::Otlp::from_env_at(dsn) {
+            Ok(otlp) => Box::new(otlp),
+            Err(super::OtlpError::InvalidEndpoint { variable: None, .. }) => {
+                return Err(unusable(COLLECTOR));
+            }
+            Err(error) => return Err(opened(io::Error::new(io::ErrorKind::InvalidInput, error))),
+        },
+        #[cfg(not(all(feature = "otlp", not(loom))))]
+        Provider::Otlp => return Err(unusable(FILE)),
     })
 }
 

@@ -30,6 +30,24 @@ impl Scale {
         Self { unit, spellings, shift }
     }
 
+    /// To milliseconds, for a unit of time that is no longer than they are.
+    #[cfg(feature = "statsd")]
+    pub(super) fn milliseconds(unit: Unit) -> Option<Self> {
+        let shift = match unit {
+            Unit::Nanoseconds => 6,
+            Unit::Microseconds => 3,
+            Unit::Milliseconds => 0,
+            _ => return None,
+        };
+        Some(Self { unit: "milliseconds", spellings: &[], shift })
+    }
+
+    /// Whether exported numbers are the recorded ones.
+    #[cfg(all(feature = "otlp", not(loom)))]
+    pub(super) fn is_one(self) -> bool {
+        self.shift == 0
+    }
+
     fn divisor(self) -> u64 {
         10_u64.pow(self.shift)
     }

@@ -2,29 +2,36 @@
 //! `httpdate`.
 //!
 //! A request ends by its deadline, whatever the other side does: refuses, hangs, answers a byte a
-//! second or for ever. Redirects are not followed, since they would take keys to somebody else. No text
-//! that comes out of here has a header's value in it, nor anything of an address but scheme, host and
-//! port.
+//! second or for ever. What the head of an answer says counts, whatever becomes of its body: what was
+//! taken must not be sent again. Redirects are not followed, since they would take keys to somebody
+//! else. A proxy that the environment names is used, but not for this machine's own addresses. No text
+//! that comes out of here has a secret in it that a header or an address was sent with.
 #![forbid(unsafe_code)]
 
+mod secrets;
+
 use crate::client::{ExportError, FailureCause};
+use secrets::secrets;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Uri};
+#[cfg(feature = "otlp")]
+use ureq::http::{HeaderName, HeaderValue};
 
 /// More of an answer is not read.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// How much of an answer goes into a message.
 const MAX_SHOWN_CHARS: usize = 200;
-/// Shorter values of headers are found in any text.
-const SHORTEST_SECRET: usize = 6;
 
 /// Connections to a destination; kept open from one request to the next.
 pub(super) struct Web {
     agent: Agent,
+    /// For addresses of this machine, which a proxy would take for its own.
+    direct: Agent,
 }
 
 /// What to send.
@@ -48,14 +55,15 @@ pub(super) struct Answer {
 
 impl Web {
     pub(super) fn new() -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("quipu/", env!("CARGO_PKG_VERSION")))
-            .max_idle_connections(1)
-            .build();
-        Self { agent: config.into() }
+        let config = || {
+            Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .user_agent(concat!("quipu/", env!("CARGO_PKG_VERSION")))
+                .max_idle_connections(1)
+        };
+        Self { agent: config().build().into(), direct: config().proxy(None).build().into() }
     }
 
     /// Sends, and waits for an answer, whatever it says.
@@ -69,26 +77,34 @@ impl Web {
     }
 
     fn answer(&self, post: &Post<'_>, origin: &str) -> Result<Answer, ureq::Error> {
-        let mut request = self.agent.post(post.url);
+        let agent = if is_of_this_machine(post.url) { &self.direct } else { &self.agent };
+        let mut request = agent.post(post.url);
         for (name, value) in post.headers {
             request = request.header(*name, *value);
         }
         let request = request.config().timeout_global(Some(post.timeout)).build();
         let (head, body) = request.send(post.body)?.into_parts();
         let mut read = Vec::new();
-        body.into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut read)?;
-        let secrets = post.headers.iter().map(|(_, value)| (*value).to_owned());
+        // Its head has said what matters.
+        let _ = body.into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut read);
+        let uri = post.url.parse::<Uri>().unwrap_or_default();
+        let (user, query) = closed_parts(&uri);
         Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
             body: read,
             origin: origin.to_owned(),
-            secrets: secrets.filter(|secret| secret.len() >= SHORTEST_SECRET).collect(),
+            secrets: secrets(post.headers, user, query),
         })
     }
 }
 
 impl Answer {
+    /// Keeps a part of a header's value out of messages as well: what refuses a key may name it.
+    pub(super) fn hide(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+    }
+
     pub(super) fn status(&self) -> u16 {
         self.status
     }
@@ -97,7 +113,8 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Its first 64 KiB.
+    /// Its first 64 KiB, or what came of them in time.
+    #[cfg(any(feature = "datadog", feature = "otlp"))]
     pub(super) fn body(&self) -> &[u8] {
         &self.body
     }
@@ -105,19 +122,7 @@ impl Answer {
     /// How long the destination wants to be left alone, by `Retry-After` (RFC 9110, section 10.2.3):
     /// seconds, or a date. Nothing if it is in the past, or no time at all.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let text = self.header("retry-after")?.trim();
-        let delay = match text.parse::<u64>() {
-            Ok(seconds) => Duration::from_secs(seconds),
-            // More digits than a number has are a long time too.
-            Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Duration::MAX
-            }
-            Err(_) => {
-                let date = httpdate::parse_http_date(text).ok()?;
-                date.duration_since(SystemTime::now()).ok()?
-            }
-        };
-        (!delay.is_zero()).then_some(delay)
+        retry_after(self.header("retry-after")?, SystemTime::now())
     }
 
     /// The answer if it says that all was taken.
@@ -143,10 +148,10 @@ impl Answer {
             _ => FailureCause::Other,
         };
         let error = ExportError::new(cause, self.complaint());
-        Ok(Err(match retry_after.filter(|_| cause == FailureCause::RateLimited) {
+        Err(match retry_after.filter(|_| cause == FailureCause::RateLimited) {
             Some(delay) => error.with_retry_after(delay),
             None => error,
-        })?)
+        })
     }
 
     /// What it answered, as a message.
@@ -158,25 +163,92 @@ impl Answer {
             404 | 405 => text += "; is the address right?",
             _ => {}
         }
-        let body = String::from_utf8_lossy(&self.body);
-        let body = self.secrets.iter().fold(body.into_owned(), |body, secret| {
-            if body.contains(&**secret) { body.replace(&**secret, "[secret]") } else { body }
-        });
-        let mut shown: String = body.trim().chars().take(MAX_SHOWN_CHARS).collect();
-        if shown.len() < body.trim().len() {
-            shown += " ..";
-        }
+        let shown = self.shown(&String::from_utf8_lossy(&self.body));
         if !shown.is_empty() {
             let _ = write!(text, ": {shown}");
         }
         text
     }
+
+    /// The beginning of a text of the answer, for a message: without the values of headers that were
+    /// sent, which some servers repeat.
+    pub(super) fn shown(&self, text: &str) -> String {
+        let text = self.secrets.iter().fold(text.to_owned(), |text, secret| {
+            if text.contains(&**secret) { text.replace(&**secret, "[secret]") } else { text }
+        });
+        let mut shown: String = text.trim().chars().take(MAX_SHOWN_CHARS).collect();
+        if shown.len() < text.trim().len() {
+            shown += " ..";
+        }
+        shown
+    }
+
+    /// Where it came from, for messages: scheme, host and port.
+    #[cfg(feature = "otlp")]
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+/// Why nothing can be sent to an address.
+#[cfg(feature = "otlp")]
+pub(super) fn fault_of_url(url: &str) -> Option<&'static str> {
+    if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Some("it does not begin with http:// or https://");
+    }
+    let uri = url.parse::<Uri>().unwrap_or_default();
+    let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
+        return Some("it is no URL with a host");
+    };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    match (place.strip_prefix(authority.host()), authority.port_u16()) {
+        (Some(""), None) | (_, Some(_)) => None,
+        _ => Some("its port is no number from 0 to 65535"),
+    }
+}
+
+/// Why a header cannot be sent.
+#[cfg(feature = "otlp")]
+pub(super) fn fault_of_header(name: &str, value: &str) -> Option<&'static str> {
+    if HeaderName::try_from(name).is_err() {
+        Some("its name is empty, or has a character that HTTP does not allow there")
+    } else if HeaderValue::try_from(value).is_err() {
+        Some("its value has a character other than visible ASCII and spaces")
+    } else {
+        None
+    }
+}
+
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number has are a long time too.
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).ok()?
+    };
+    (!delay.is_zero()).then_some(delay)
+}
+
+/// Whether its host is this machine, by its name or as a loopback address.
+fn is_of_this_machine(url: &str) -> bool {
+    let uri = url.parse::<Uri>().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = |address: IpAddr| address.is_loopback();
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
+}
+
+/// The user, and perhaps the password, of an address, and its query.
+fn closed_parts(uri: &Uri) -> (Option<&str>, Option<&str>) {
+    let user = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'));
+    (user.map(|(user, _)| user), uri.query())
 }
 
 /// Scheme, host and port of an address.
-fn origin(url: &str) -> String {
+pub(super) fn origin(url: &str) -> String {
     let uri = url.parse::<Uri>().unwrap_or_default();
-    match (uri.scheme_str(), uri.host(), uri.port_u16()) {
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+    match (scheme, uri.host(), uri.port_u16()) {
         (Some(scheme), Some(host), Some(port)) => format!("{scheme}://{host}:{port}"),
         (Some(scheme), Some(host), None) => format!("{scheme}://{host}"),
         _ => "the destination".to_owned(),
@@ -223,11 +295,7 @@ fn failure(origin: &str, error: ureq::Error) -> ExportError {
 }
 
 fn io_failure(origin: &str, error: &io::Error) -> ExportError {
-    let cause = match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
-        // An error of the body's reader.
-        Some(ureq::Error::Timeout(_)) => FailureCause::TimedOut,
-        _ => ExportError::from(io::Error::from(error.kind())).cause(),
-    };
+    let cause = ExportError::from(io::Error::from(error.kind())).cause();
     let what = match cause {
         FailureCause::TimedOut => "no answer in time".to_owned(),
         _ => error.to_string(),
@@ -239,3 +307,6 @@ fn io_failure(origin: &str, error: &io::Error) -> ExportError {
     };
     ExportError::new(cause, Failure { origin: origin.to_owned(), what })
 }
+
+#[cfg(test)]
+mod tests;

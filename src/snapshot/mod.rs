@@ -112,13 +112,7 @@ impl Snapshot {
     }
 
     /// The series from a place on, in the same order, each with its place.
-    #[cfg(any(
-        feature = "datadog",
-        feature = "dogstatsd",
-        feature = "otlp",
-        feature = "sentry",
-        feature = "statsd"
-    ))]
+    #[cfg(any(feature = "datadog", feature = "dogstatsd", feature = "sentry", feature = "statsd"))]
     pub(crate) fn iter_from(
         &self,
         place: usize,

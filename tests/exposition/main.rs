@@ -1,10 +1,11 @@
 //! What Prometheus' formats say is what the snapshot says: nothing lost, nothing twice.
 //!
 //! - `metrics`, `strategies`: registries that are hard to write down.
-//! - `text`, `protobuf`: strict readers, which make a `reading` of a body. `oracle`: what it must say.
+//! - `text`, `protobuf` and its `fields`: strict readers, which make a `reading` of a body. `oracle`: what it must say.
 //! - `golden`: what the formats look like.
 #![cfg(not(loom))]
 
+mod fields;
 mod golden;
 mod metrics;
 mod oracle;

@@ -1,15 +1,8 @@
 //! A strict reader of delimited messages `io.prometheus.client.MetricFamily`: of the fields that the
 //! encoder is meant to write, each of the right type, and of no others.
 
+use super::fields::{Field, fields, signed, taken, text, varint};
 use super::reading::{Distribution, Family, Labels, Native, Number, Reading, Series};
-
-/// A field's number and value.
-#[derive(Clone, Copy, Debug)]
-enum Field<'a> {
-    Varint(u32, u64),
-    Double(u32, f64),
-    Bytes(u32, &'a [u8]),
-}
 
 /// The families of a body; panics at what is not well-formed.
 pub fn families(mut body: &[u8]) -> Vec<Family> {
@@ -74,7 +67,7 @@ fn series(message: &[u8], kind: &str) -> Series {
 /// Of a gauge or a counter.
 fn number(message: &[u8]) -> Reading {
     let value = fields(message).into_iter().find_map(|field| match field {
-        Field::Double(1, value) => Some(value),
+        Field::Fixed64(1, bits) => Some(f64::from_bits(bits)),
         _ => None,
     });
     Reading::Number(Number::Double(value.expect("a value")))
@@ -100,13 +93,15 @@ fn distribution(message: &[u8]) -> Distribution {
     for field in fields(message) {
         match field {
             Field::Varint(1, value) => count = Some(value),
-            Field::Double(2, value) => sum = Some(Number::Double(value)),
+            Field::Fixed64(2, bits) => sum = Some(Number::Double(f64::from_bits(bits))),
             Field::Bytes(3, bucket) => match fields(bucket)[..] {
-                [Field::Varint(1, count), Field::Double(2, bound)] => buckets.push((bound, count)),
+                [Field::Varint(1, count), Field::Fixed64(2, bound)] => {
+                    buckets.push((f64::from_bits(bound), count));
+                }
                 ref other => panic!("{other:?} in a bucket"),
             },
             Field::Varint(5, value) => schema = Some(signed(value)),
-            Field::Double(6, value) => zero_threshold = Some(value),
+            Field::Fixed64(6, bits) => zero_threshold = Some(f64::from_bits(bits)),
             Field::Varint(7, value) => zero_count = Some(value),
             Field::Bytes(12, span) => match fields(span)[..] {
                 [Field::Varint(1, gap), Field::Varint(2, length)] => {
@@ -148,53 +143,6 @@ fn distribution(message: &[u8]) -> Distribution {
         buckets,
         native: Some(native),
     }
-}
-
-fn fields(mut message: &[u8]) -> Vec<Field<'_>> {
-    let mut fields = Vec::new();
-    while !message.is_empty() {
-        let key = varint(&mut message);
-        let number = (key >> 3) as u32;
-        fields.push(match key & 7 {
-            0 => Field::Varint(number, varint(&mut message)),
-            1 => {
-                let bytes = taken(&mut message, 8).try_into().expect("eight bytes");
-                Field::Double(number, f64::from_le_bytes(bytes))
-            }
-            2 => {
-                let length = varint(&mut message) as usize;
-                Field::Bytes(number, taken(&mut message, length))
-            }
-            other => panic!("wire type {other}"),
-        });
-    }
-    fields
-}
-
-fn varint(bytes: &mut &[u8]) -> u64 {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = taken(bytes, 1)[0];
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return value;
-        }
-    }
-    panic!("a number of more than ten bytes");
-}
-
-fn signed(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
-fn taken<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
-    let (taken, rest) = bytes.split_at_checked(length).expect("a message that is complete");
-    *bytes = rest;
-    taken
-}
-
-fn text(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).expect("a text").to_owned()
 }
 
 fn once(field: &mut String, value: String) {

@@ -15,8 +15,8 @@ pub enum Provider {
     /// `interval_log`: a log that keeps whole histograms. Needs a DSN, which is a file, and the cargo
     /// feature `interval-log`.
     IntervalLog,
-    /// `sentry`: Sentry's metrics, errors and transactions. Needs a DSN, which is Sentry's, and the
-    /// cargo feature `sentry`.
+    /// `sentry`: Sentry's metrics, errors and transactions. Its DSN is Sentry's; `SENTRY_DSN` without.
+    /// Needs the cargo feature `sentry`.
     Sentry,
     /// `datadog`: Datadog over HTTPS, without an agent. Its DSN is an API key, or
     /// `https://KEY@api.datadoghq.eu` for another site; `DD_API_KEY` and `DD_SITE` without. Needs the

@@ -9,6 +9,8 @@ pub use document::JsonEncoder;
 
 #[cfg(all(feature = "http", not(loom)))]
 pub(crate) use object::Object;
+#[cfg(all(feature = "sentry", not(loom)))]
+pub(super) use object::{quote, rfc3339};
 
 use super::lines::Lines;
 use crate::client::{Delivery, ErrorDelivery, ExportError, Exporter};

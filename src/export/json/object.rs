@@ -146,13 +146,14 @@ fn list<T>(
     text.push(b']');
 }
 
-fn quote(text: &mut Vec<u8>, string: &str) {
+/// Appends a string between quotes, with its escapes.
+pub(in crate::export) fn quote(text: &mut Vec<u8>, string: &str) {
     serde_json::to_writer(text, string).expect("memory takes whatever is written");
 }
 
 /// `2027-01-05T10:00:10.000Z`; a clock outside of the years 1970 to 9999 counts as their first or
 /// last moment.
-pub(super) fn rfc3339(time: SystemTime) -> String {
+pub(in crate::export) fn rfc3339(time: SystemTime) -> String {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let time = SystemTime::UNIX_EPOCH + since_epoch.min(LAST_SECOND);
     humantime::format_rfc3339_millis(time).to_string()

@@ -8,6 +8,7 @@
 
 use super::PrometheusNames;
 use crate::client::tell;
+use crate::export::hash::hash;
 use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind, Label};
 use std::borrow::Cow;
@@ -167,11 +168,4 @@ impl LabelSets {
         sorted.sort_unstable();
         self.seen.insert(self.hasher.hash_one((family, sorted)))
     }
-}
-
-/// FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>), since the number is the same in all
-/// processes and versions.
-fn hash(text: &str, round: u32) -> u32 {
-    let bytes = text.bytes().chain(round.to_le_bytes());
-    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
