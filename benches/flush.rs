@@ -3,17 +3,26 @@
 //!
 //! ```text
 //! cargo bench --bench flush
+//! cargo bench --all-features --bench flush
 //! ```
 //!
 //! 10,000 series, recorded by 8 threads that stay alive: 9,000 counters, 500 up-down counters, 400
 //! histograms of 10 touched buckets, 100 gauges; all of them change between two flushes. Printed are
 //! the median and the spread over the flushes, and the allocations of the whole process in one flush.
+//! With `--all-features` there are also the exporters that push, to servers on loopback that take
+//! everything at once: what they have sent in one flush, and in how many requests or datagrams.
 //! Then: the processor's time, of all threads, that a client takes which flushes 1,000 series every
 //! second to an exporter that reads the difference (Linux).
 
 #[cfg(not(loom))]
+#[allow(dead_code, reason = "without features nothing is sent")]
+#[path = "flush/sinks.rs"]
+mod sinks;
+
+#[cfg(not(loom))]
 #[allow(unsafe_code)]
 mod flush {
+    use crate::sinks::Sink;
     use quipu::{
         Client, Console, Counter, Delivery, ExportError, Exporter, Gauge, Histogram, JsonLines,
         Registry, UpDownCounter, Value,
@@ -139,23 +148,77 @@ mod flush {
             return;
         }
         println!(
-            "{:<22} {:>10} {:>10} {:>10} {:>14}",
-            "exporter", "median", "p10", "p90", "allocations"
+            "{:<22} {:>10} {:>10} {:>10} {:>12} {:>12} {:>8}",
+            "exporter", "median", "p10", "p90", "allocations", "bytes", "calls"
         );
-        measure("nothing", Nothing);
-        measure("sum of the difference", Sum);
-        measure("json", JsonLines::to(std::io::sink()));
-        measure("console", Console::to(std::io::sink()));
+        measure("nothing", Nothing, None);
+        measure("sum of the difference", Sum, None);
+        measure("json", JsonLines::to(std::io::sink()), None);
+        measure("console", Console::to(std::io::sink()), None);
+        push();
         idle();
     }
 
-    fn measure(name: &str, exporter: impl Exporter + 'static) {
+    /// The exporters that push.
+    #[cfg(all(
+        feature = "datadog",
+        feature = "dogstatsd",
+        feature = "otlp",
+        feature = "sentry",
+        feature = "statsd"
+    ))]
+    fn push() {
+        use quipu::{Datadog, DogStatsd, Otlp, Sentry, Statsd, Temporality};
+
+        let (web, datagrams) = (Sink::http, Sink::udp);
+        let to = |sink: &Sink| format!("http://{}", sink.address);
+        let sink = web();
+        let otlp = Otlp::new(&to(&sink)).expect("a valid address");
+        measure("otlp, cumulative", otlp, Some(&sink));
+        let sink = web();
+        let otlp = Otlp::new(&to(&sink)).expect("a valid address");
+        measure("otlp, delta", otlp.temporality(Temporality::Delta), Some(&sink));
+        let sink = web();
+        let otlp = Otlp::new(&to(&sink)).expect("a valid address");
+        measure("otlp, delta, gzip", otlp.temporality(Temporality::Delta).gzip(true), Some(&sink));
+        let sink = web();
+        let datadog = Datadog::new("key").and_then(|datadog| datadog.endpoint(&to(&sink)));
+        measure("datadog", datadog.expect("a valid address"), Some(&sink));
+        let sink = web();
+        let sentry = Sentry::new(&format!("http://key@{}/1", sink.address));
+        measure("sentry", sentry.expect("a valid DSN"), Some(&sink));
+        let sink = datagrams();
+        let dogstatsd = DogStatsd::udp(&sink.address.to_string()).expect("a valid address");
+        measure("dogstatsd", dogstatsd, Some(&sink));
+        let sink = datagrams();
+        let statsd = Statsd::udp(&sink.address.to_string()).expect("a valid address");
+        measure("statsd", statsd, Some(&sink));
+    }
+
+    #[cfg(not(all(
+        feature = "datadog",
+        feature = "dogstatsd",
+        feature = "otlp",
+        feature = "sentry",
+        feature = "statsd"
+    )))]
+    fn push() {}
+
+    fn measure(name: &str, exporter: impl Exporter + 'static, sink: Option<&Sink>) {
         let registry = Arc::new(Registry::new());
         let metrics = Metrics::register(&registry).expect("an empty registry has room");
+        let own_metrics = registry.clone();
+        let exporter_name = exporter.name().to_owned();
+        let sent = || {
+            let name = ("exporter", &*exporter_name);
+            own_metrics.snapshot().counter("quipu.export.bytes", &[name]).unwrap_or(0)
+        };
+        let calls = || sink.map_or(0, |sink| sink.calls.load(Relaxed));
         let client =
             Client::builder().registry(registry).flush_interval(Duration::from_secs(9_999));
         let client = client.exporter(exporter).start().expect("threads can be had");
         let (begin, end) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
+        let mut before_all = (0, 0);
         let mut times = Vec::with_capacity(FLUSHES);
         let mut allocations = Vec::with_capacity(FLUSHES);
         thread::scope(|scope| {
@@ -171,6 +234,9 @@ mod flush {
             for round in 0..WARM_UP + FLUSHES {
                 begin.wait();
                 end.wait();
+                if round == WARM_UP {
+                    before_all = (sent(), calls());
+                }
                 let before = ALLOCATIONS.load(Relaxed);
                 let start = Instant::now();
                 let report = client.flush(TIMEOUT);
@@ -189,7 +255,15 @@ mod flush {
         allocations.sort();
         let at = |share: f64| milliseconds(times[(share * (FLUSHES - 1) as f64) as usize]);
         let allocations = allocations[FLUSHES / 2];
-        println!("{name:<22} {:>10} {:>10} {:>10} {allocations:>14}", at(0.5), at(0.1), at(0.9));
+        let a_flush = |all: u64| all as f64 / FLUSHES as f64;
+        let bytes = a_flush(sent() - before_all.0);
+        let calls = a_flush(calls() - before_all.1);
+        println!(
+            "{name:<22} {:>10} {:>10} {:>10} {allocations:>12} {bytes:>12.0} {calls:>8.1}",
+            at(0.5),
+            at(0.1),
+            at(0.9)
+        );
     }
 
     fn allocations_of(work: impl FnOnce()) -> u64 {

@@ -4,8 +4,8 @@
 //! `QUIPU_VICTORIA_METRICS`.
 #![cfg(all(feature = "datadog", unix, not(loom)))]
 
-#[path = "../directory/mod.rs"]
-mod directory;
+#[path = "../victoria/mod.rs"]
+mod victoria;
 
 mod faults;
 mod intake;

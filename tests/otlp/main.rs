@@ -19,6 +19,8 @@ mod metrics;
 mod process;
 #[path = "../exposition/strategies.rs"]
 mod strategies;
+#[path = "../victoria/mod.rs"]
+mod victoria_metrics;
 
 mod collector;
 mod configured;

@@ -2,100 +2,35 @@
 
 use super::client;
 use super::exporter::{PATIENCE, wait_until};
+use super::victoria_metrics::{Victoria, encoded};
 use quipu::{Otlp, Registry, Unit, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-/// A server of this test's own.
-struct Victoria {
-    process: Child,
-    address: SocketAddr,
-    folder: PathBuf,
-}
-
-impl Victoria {
-    fn start() -> Self {
-        let program = std::env::var("QUIPU_VICTORIA_METRICS")
-            .expect("QUIPU_VICTORIA_METRICS names a victoria-metrics");
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("victoria-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        // The port is free again when the server asks for it.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let process = Command::new(program)
-            .arg(format!("-storageDataPath={}", folder.join("data").display()))
-            .arg(format!("-httpListenAddr={address}"))
-            // What was just stored is found at once.
-            .arg("-search.latencyOffset=0s")
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let server = Self { process, address, folder };
-        wait_until("the server is ready", || {
-            server.get("/health").is_some_and(|answer| answer.ends_with("OK"))
+/// Labels, without those of the resource, and the last value of each series of a name.
+fn series(server: &Victoria, name: &str) -> BTreeMap<BTreeMap<String, String>, f64> {
+    let lines = server.export(&format!("{{__name__={name:?}}}"));
+    let own_series = |line: &Json| {
+        let labels = line["metric"].as_object().unwrap().iter();
+        let own = labels.filter(|(key, _)| {
+            let parts = ["__name__", "service.", "process.", "telemetry.", "scope", "job"];
+            !parts.iter().any(|part| key.starts_with(part)) && *key != "instance"
         });
-        server
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).ok()?;
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).ok()?;
-        reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
-    }
-
-    /// Labels, without those of the resource, and the last value of each series of a name.
-    fn series(&self, name: &str) -> BTreeMap<BTreeMap<String, String>, f64> {
-        let path = format!("/api/v1/export?match[]={}", encoded(&format!("{{__name__={name:?}}}")));
-        let body = self.get(&path).unwrap();
-        let lines = body.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
-        lines
-            .map(|line| {
-                let labels = line["metric"].as_object().unwrap().iter();
-                let own = labels.filter(|(key, _)| {
-                    let parts = ["__name__", "service.", "process.", "telemetry.", "scope", "job"];
-                    !parts.iter().any(|part| key.starts_with(part)) && *key != "instance"
-                });
-                let own = own.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned()));
-                let values = line["values"].as_array().unwrap();
-                (own.collect(), values.last().unwrap().as_f64().unwrap())
-            })
-            .collect()
-    }
-
-    /// The value of a query that has one.
-    fn number(&self, query: &str) -> f64 {
-        let body = self.get(&format!("/api/v1/query?query={}", encoded(query))).unwrap();
-        let answer: Json = serde_json::from_str(&body).unwrap();
-        let result = answer["data"]["result"].as_array().unwrap();
-        assert_eq!(result.len(), 1, "{query}: {body}");
-        result[0]["value"][1].as_str().unwrap().parse().unwrap()
-    }
+        let own = own.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned()));
+        let values = line["values"].as_array().unwrap();
+        (own.collect(), values.last().unwrap().as_f64().unwrap())
+    };
+    lines.iter().map(own_series).collect()
 }
 
-impl Drop for Victoria {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        fs::remove_dir_all(&self.folder).unwrap();
-    }
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        write!(encoded, "%{byte:02x}").unwrap();
-        encoded
-    })
+/// The value of a query that has one.
+fn number(server: &Victoria, query: &str) -> f64 {
+    let body = server.get(&format!("/api/v1/query?query={}", encoded(query))).unwrap();
+    let answer: Json = serde_json::from_str(&body).unwrap();
+    let result = answer["data"]["result"].as_array().unwrap();
+    assert_eq!(result.len(), 1, "{query}: {body}");
+    result[0]["value"][1].as_str().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -123,8 +58,7 @@ fn a_server_that_took_requests_says_what_the_snapshot_says() {
         assert!(report.is_delivered(), "{report}");
         let newest = registry.snapshot().counter("http.requests", &[("path", "/")]).unwrap();
         wait_until("what was sent is found", || {
-            server.get("/internal/force_flush").unwrap();
-            server.series("http.requests").into_values().any(|value| value == newest as f64)
+            series(&server, "http.requests").into_values().any(|value| value == newest as f64)
         });
     }
     let snapshot = registry.snapshot();
@@ -135,24 +69,24 @@ fn a_server_that_took_requests_says_what_the_snapshot_says() {
         let labels: BTreeMap<_, _> = labels.collect();
         let name = descriptor.name();
         match value {
-            Value::Counter(count) => assert_eq!(server.series(name)[&labels], count as f64),
-            Value::UpDownCounter(sum) => assert_eq!(server.series(name)[&labels], sum as f64),
-            Value::Gauge(reading) => assert_eq!(server.series(name)[&labels], reading),
+            Value::Counter(count) => assert_eq!(series(&server, name)[&labels], count as f64),
+            Value::UpDownCounter(sum) => assert_eq!(series(&server, name)[&labels], sum as f64),
+            Value::Gauge(reading) => assert_eq!(series(&server, name)[&labels], reading),
             Value::Histogram(values) => {
-                let count = server.series(&format!("{name}_count"));
+                let count = series(&server, &format!("{name}_count"));
                 assert_eq!(count[&labels], values.count() as f64);
                 let (divisor, error) = match name {
                     "duration" => (1e9, 0.004 + 0.011),
                     _ => (1.0, 0.0005 + 0.0027),
                 };
-                let sum = server.series(&format!("{name}_sum"))[&labels];
+                let sum = series(&server, &format!("{name}_sum"))[&labels];
                 assert_eq!(sum, values.sum() as f64 / divisor);
                 for q in [0.1, 0.5, 0.9, 0.99, 0.999] {
                     let query = format!(
                         "histogram_quantile({q}, sum({{__name__=\"{name}_bucket\"}}) by (vmrange))"
                     );
                     let (own, said) =
-                        (values.quantile(q).unwrap() as f64 / divisor, server.number(&query));
+                        (values.quantile(q).unwrap() as f64 / divisor, number(&server, &query));
                     assert!((said / own - 1.0).abs() <= error, "{query}: {said}, not {own}");
                 }
             }

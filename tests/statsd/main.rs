@@ -6,6 +6,8 @@
 
 #[path = "../directory/mod.rs"]
 mod directory;
+#[path = "../etsy/mod.rs"]
+mod etsy;
 
 mod lines;
 mod reading;
