@@ -2,11 +2,9 @@
 #![forbid(unsafe_code)]
 
 #[cfg(any(
-    feature = "datadog",
     feature = "dogstatsd",
-    feature = "otlp",
-    feature = "sentry",
-    feature = "statsd"
+    feature = "statsd",
+    all(any(feature = "datadog", feature = "otlp", feature = "sentry"), not(loom))
 ))]
 mod batches;
 mod console;

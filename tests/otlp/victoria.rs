@@ -75,6 +75,7 @@ fn a_server_that_took_requests_says_what_the_snapshot_says() {
             Value::Histogram(values) => {
                 let count = series(&server, &format!("{name}_count"));
                 assert_eq!(count[&labels], values.count() as f64);
+                // The stated error, and the width of a bucket that a quantile lies in.
                 let (divisor, error) = match name {
                     "duration" => (1e9, 0.004 + 0.011),
                     _ => (1.0, 0.0005 + 0.0027),

@@ -50,10 +50,13 @@ pub(super) mod points {
     pub(in super::super) const TEMPORALITY: u32 = 2;
     pub(in super::super) const IS_MONOTONIC: u32 = 3;
 }
-/// `NumberDataPoint`.
-pub(super) mod number_point {
+/// `NumberDataPoint` and `ExponentialHistogramDataPoint`, what both have.
+pub(super) mod point {
     pub(in super::super) const START_TIME: u32 = 2;
     pub(in super::super) const TIME: u32 = 3;
+}
+/// `NumberDataPoint`.
+pub(super) mod number_point {
     pub(in super::super) const AS_DOUBLE: u32 = 4;
     pub(in super::super) const AS_INT: u32 = 6;
     pub(in super::super) const ATTRIBUTES: u32 = 7;
@@ -61,8 +64,6 @@ pub(super) mod number_point {
 /// `ExponentialHistogramDataPoint`.
 pub(super) mod exponential_point {
     pub(in super::super) const ATTRIBUTES: u32 = 1;
-    pub(in super::super) const START_TIME: u32 = 2;
-    pub(in super::super) const TIME: u32 = 3;
     pub(in super::super) const COUNT: u32 = 4;
     pub(in super::super) const SUM: u32 = 5;
     pub(in super::super) const SCALE: u32 = 6;

@@ -59,8 +59,8 @@ impl Temporality {
 /// | histogram | `ExponentialHistogram` of scale 3, 6 or 8 for 1, 2 or 3 significant digits |
 ///
 /// Names and labels are as they were registered. Values are converted to base units: `s`, `By`, and
-/// `1` for ratios, of which percents are hundredths. Counts in other units than of time and percents
-/// are integers, and doubles above 2^63 - 1. A value of a histogram is in a bucket that holds it, or a
+/// `1` for ratios, of which percents are hundredths. Counts that need no conversion are integers, and
+/// doubles above 2^63 - 1. A value of a histogram is in a bucket that holds it, or a
 /// value at most 3.2 %, 0.4 % or 0.05 % away from it; count, sum, minimum and maximum are beside them.
 /// A gauge that is NaN or infinite is left out, and counted in `quipu.export.dropped`.
 ///
@@ -139,6 +139,7 @@ impl Otlp {
     /// | `OTEL_SERVICE_NAME` | the attribute `service.name` | |
     ///
     /// Instead of the third to the sixth, those with `_METRICS` after `OTLP` are taken if they are set.
+    /// Others, as those for certificates, are not looked at.
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@
 
 use super::Temporality;
 use super::field::{
-    buckets, exponential_point, metric, number_point, points, request, resource_metrics, scope,
-    scope_metrics,
+    buckets, exponential_point, metric, number_point, point, points, request, resource_metrics,
+    scope, scope_metrics,
 };
 use super::plan::{Family, Plan};
 use crate::export::exponential::{self, Exponential};
@@ -126,7 +126,7 @@ impl Requests {
                 }
                 Kind::Gauge => {
                     let reading = family.scale.exported(f64::from_bits(word));
-                    push_fixed64(&mut self.point.message, number_point::TIME, times.end);
+                    push_fixed64(&mut self.point.message, point::TIME, times.end);
                     push_double(&mut self.point.message, number_point::AS_DOUBLE, reading);
                 }
                 Kind::Histogram => {
@@ -292,15 +292,11 @@ impl Times {
         Self { start: nanoseconds(snapshot.since()).min(end), end }
     }
 
-    /// The fields have the same numbers in all kinds of points.
     fn push(self, message: &mut Vec<u8>) {
-        push_fixed64(message, number_point::START_TIME, self.start);
-        push_fixed64(message, number_point::TIME, self.end);
+        push_fixed64(message, point::START_TIME, self.start);
+        push_fixed64(message, point::TIME, self.end);
     }
 }
-
-const _: () = assert!(number_point::START_TIME == exponential_point::START_TIME);
-const _: () = assert!(number_point::TIME == exponential_point::TIME);
 
 fn nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
