@@ -39,6 +39,7 @@ pub struct Service {
 /// metrics should not change them.
 pub fn router(service: Service, endpoint: Endpoint) -> Router {
     let metrics = service.metrics.clone();
+    let layer = HttpLayer::new().traces(&service.client);
     Router::new()
         .route("/hash/{*path}", get(hash))
         .route("/compress/{*path}", get(compress))
@@ -47,7 +48,7 @@ pub fn router(service: Service, endpoint: Endpoint) -> Router {
         .fallback(async || Failure::UnknownRoute)
         .layer(DefaultBodyLimit::max(MAX_DOCUMENT_BYTES))
         .layer(middleware::from_fn_with_state(metrics, observe))
-        .layer(HttpLayer::new())
+        .layer(layer)
         .nest_service("/observe", endpoint)
         .with_state(service)
 }
