@@ -101,6 +101,7 @@ impl Web {
 
 impl Answer {
     /// Keeps a part of a header's value out of messages as well: what refuses a key may name it.
+    #[cfg(feature = "sentry")]
     pub(super) fn hide(&mut self, secret: &str) {
         self.secrets.push(secret.to_owned());
     }

@@ -2,7 +2,7 @@
 
 use super::request::Request;
 use super::script::{Answer, Script};
-use super::{PATIENCE, Shared, State};
+use super::{PATIENCE, Shared, State, tls};
 use socket2::SockRef;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -63,6 +63,10 @@ impl Connection<'_> {
                 // What is closed with something unread may be reset, and what was written lost.
                 stream.shutdown(Shutdown::Write)?;
                 return io::copy(&mut from, &mut io::sink()).map(drop);
+            }
+            Script::SelfSigned => {
+                self.count();
+                return tls::shake_hands(from.get_mut());
             }
             _ => {}
         }

@@ -9,6 +9,7 @@
 mod connection;
 mod request;
 mod script;
+mod tls;
 
 pub use request::Request;
 pub use script::{Answer, Script};
@@ -82,7 +83,7 @@ impl FaultServer {
         format!("http://{}", self.address)
     }
 
-    /// Its address, for HTTPS, which it does not speak.
+    /// Its address, for HTTPS, of which it has no more than a certificate that nobody trusts.
     pub fn https_url(&self) -> String {
         format!("https://{}", self.address)
     }

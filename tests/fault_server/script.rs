@@ -25,6 +25,8 @@ pub enum Script {
     Huge { status: u16 },
     /// Answers something that is not HTTP, nor TLS.
     Garbage,
+    /// Speaks TLS, and shows a certificate that it has signed itself.
+    SelfSigned,
     /// Closes the connection after each answer, without saying so before.
     ClosesAfterAnswers(Answer),
 }
@@ -82,6 +84,7 @@ impl Script {
             Self::ResetsUnanswered => "resets unanswered",
             Self::Huge { .. } => "huge",
             Self::Garbage => "garbage",
+            Self::SelfSigned => "self-signed",
             Self::ClosesAfterAnswers(_) => "closes after answers",
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::exporter::PATIENCE;
 use crate::fault_server::{FaultServer, Script};
-use crate::kinds::with_each_kind;
+use crate::kinds::{SECRET, with_each_kind};
 use crate::process::in_own_process_with;
 use quipu::testing::TestExporter;
 use quipu::{Client, Registry};
@@ -29,7 +29,9 @@ fn fail_at_each_address() {
     with_each_kind(|kind| {
         let plain = FaultServer::start(Script::serves());
         let garbage = FaultServer::start(Script::Garbage);
-        for url in [&*plain.https_url(), &garbage.https_url(), "http://nowhere.invalid"] {
+        let untrusted = FaultServer::start(Script::SelfSigned);
+        let tls = [&plain, &garbage, &untrusted].map(FaultServer::https_url);
+        for url in tls.iter().map(|url| &**url).chain(["http://nowhere.invalid"]) {
             let (registry, beside) = (Arc::new(Registry::new()), TestExporter::new());
             let client = Client::builder().registry(registry.clone()).flush_interval(PATIENCE);
             let client = client.exporter((kind.exporter)(url)).exporter(beside.clone());
@@ -38,6 +40,7 @@ fn fail_at_each_address() {
             let report = client.flush(PATIENCE);
             let failure = report.exporters[0].undelivered.as_deref().unwrap();
             assert!(failure.contains(url), "{}: {failure}", kind.name);
+            assert!(!failure.contains(SECRET), "{}: {failure}", kind.name);
             assert_eq!(beside.counter("c", &[]), 5);
             assert!(!client.stop(Duration::ZERO).is_delivered());
         }

@@ -53,8 +53,9 @@ impl Exporter for Destination {
 fn send(rest: Rest<'_>, random: &mut Rng, books: &Shared, is_last: bool) -> Batch {
     let mut books = books.lock().unwrap_or_else(PoisonError::into_inner);
     let room = random.usize(1..6);
-    let series = rest.delta.iter_from(rest.from);
-    let mut counters = series.filter_map(|(place, series, value)| match value {
+    // Places are those of the destination: here the numbers of the series that have a value.
+    let series = rest.delta.iter().enumerate().skip(rest.from);
+    let mut counters = series.filter_map(|(place, (series, value))| match value {
         Value::Counter(count) if series.name().starts_with("model.") => {
             Some((place, series.name().to_owned(), count))
         }

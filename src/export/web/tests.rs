@@ -76,7 +76,7 @@ fn an_answer_is_known_by_its_head_whatever_becomes_of_its_body() {
     }
     let server = FaultServer::start(Script::Huge { status: 503 });
     let answer = post(&Web::new(), &server.url(), b"body", PATIENCE).unwrap();
-    assert_eq!(answer.body().len() as u64, MAX_ANSWER_BYTES);
+    assert_eq!(answer.body.len() as u64, MAX_ANSWER_BYTES);
     assert_eq!(answer.taken().map(|_| ()).unwrap_err().cause(), FailureCause::Unavailable);
 }
 
@@ -86,7 +86,7 @@ fn a_connection_serves_request_after_request() {
     let web = Web::new();
     for body in [&b"first"[..], b"", &vec![b'x'; 1_000_000]] {
         let answer = post(&web, &server.url(), body, PATIENCE).unwrap().taken().unwrap();
-        assert_eq!((answer.status(), answer.body()), (202, &b"taken"[..]));
+        assert_eq!((answer.status(), &answer.body[..]), (202, &b"taken"[..]));
         let received = server.received().pop().unwrap();
         assert!(received.body == body);
         assert_eq!((&*received.path, &*received.headers["dd-api-key"]), ("/", KEY));
@@ -133,6 +133,7 @@ fn what_breaks_on_the_way_is_unreachable() {
         (Script::Garbage, &plain),
         (Script::Garbage, &tls),
         (Script::serves(), &tls),
+        (Script::SelfSigned, &tls),
         (Script::serves(), &nowhere),
     ] {
         let name = format!("{} at {url}", script.name());
@@ -143,6 +144,8 @@ fn what_breaks_on_the_way_is_unreachable() {
         assert!(error.retry_after().is_none());
         let origin = url.trim_end_matches('/');
         assert!(error.to_string().starts_with(&format!("{origin}: ")), "{name}: {error}");
+        let is_trust = error.to_string().contains("certificate");
+        assert_eq!(is_trust, name.starts_with("self-signed"), "{name}: {error}");
     }
     assert!(server.received().is_empty());
 }
