@@ -59,9 +59,13 @@ impl Victoria {
     }
 
     /// The series that a selector finds, with labels, values and times as the server exports them.
+    /// What it has just taken may not be there yet.
     pub fn export(&self, selector: &str) -> Vec<Value> {
         self.get("/internal/force_flush").unwrap();
-        let body = self.get(&format!("/api/v1/export?match[]={}", encoded(selector))).unwrap();
+        // Points of seconds to come are not left out.
+        let end = "2100-01-01T00:00:00Z";
+        let path = format!("/api/v1/export?end={end}&match[]={}", encoded(selector));
+        let body = self.get(&path).unwrap();
         body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

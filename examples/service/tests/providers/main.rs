@@ -21,6 +21,10 @@ mod victoria;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long to wait for what must be there soon.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The histogram whose values are the service's requests.
 const DURATION: &str = "http.server.request.duration";
@@ -49,4 +53,13 @@ fn run_with(config: &str, dsn: &str, environment: &[(&str, &str)]) -> Said {
     let counted = text.split("the service counted ").nth(1).expect(&text);
     let counted = counted.split(' ').next().unwrap().replace(',', "");
     Said { requests: counted.parse().unwrap() }
+}
+
+/// Waits until a server, which may not show at once what it has taken, has as many requests.
+fn wait_for(requests: u64, found: impl Fn() -> u64) {
+    let end = Instant::now() + PATIENCE;
+    while found() != requests {
+        assert!(Instant::now() < end, "{} of {requests} requests", found());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

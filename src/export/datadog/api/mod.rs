@@ -16,6 +16,7 @@ use crate::export::gzip::Gzip;
 use crate::export::rendered::Rendered;
 use crate::export::web::{Answer, Post, Web};
 use body::{Body, SeriesSpelling};
+use std::net::IpAddr;
 use std::time::Duration;
 
 const PATH: &str = "/api/v2/series";
@@ -129,8 +130,16 @@ impl Datadog {
         }
     }
 
-    /// A key, or `https://KEY@host`.
+    /// A key, or `https://KEY@host`, or `http://KEY@127.0.0.1:8080/path` for a proxy on this machine.
     pub(in crate::export) fn dsn(dsn: &str) -> Result<Self, DatadogError> {
+        if let Some(rest) = dsn.strip_prefix("http://") {
+            let (key, place) = rest.split_once('@').ok_or(DatadogError::Key)?;
+            // Further than this machine a key does not go unencrypted.
+            if !is_loopback(place) {
+                return Err(DatadogError::Site);
+            }
+            return Self::new(key)?.endpoint(&format!("http://{place}"));
+        }
         let Some(rest) = dsn.strip_prefix("https://") else { return Self::new(dsn) };
         let (key, host) = rest.split_once('@').ok_or(DatadogError::Key)?;
         let host = host.strip_suffix('/').unwrap_or(host);
@@ -306,9 +315,30 @@ fn is_host(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && text.bytes().all(is_plain)
 }
 
+/// Whether what follows the scheme of a URL begins with an address of this machine alone.
+fn is_loopback(place: &str) -> bool {
+    let host = place.split('/').next().unwrap_or_default();
+    let host =
+        host.rsplit_once(':').filter(|_| !host.ends_with(']')).map_or(host, |(host, _)| host);
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_goes_unencrypted_no_further_than_this_machine() {
+        for place in ["127.0.0.1:8428/datadog", "localhost", "[::1]:1", "[::1]/x", "127.9.9.9"] {
+            assert!(Datadog::dsn(&format!("http://k@{place}")).is_ok(), "{place}");
+        }
+        let others = ["api.datadoghq.com", "10.0.0.1:80", "localhost.example", "127.0.0.1.example"];
+        for place in others {
+            let refused = Datadog::dsn(&format!("http://k@{place}")).err();
+            assert_eq!(refused, Some(DatadogError::Site), "{place}");
+        }
+    }
 
     #[test]
     fn sites_and_endpoints_are_urls_below_which_series_go() {
