@@ -143,10 +143,10 @@ impl Answer {
             _ => FailureCause::Other,
         };
         let error = ExportError::new(cause, self.complaint());
-        Ok(Err(match retry_after.filter(|_| cause == FailureCause::RateLimited) {
+        Err(match retry_after.filter(|_| cause == FailureCause::RateLimited) {
             Some(delay) => error.with_retry_after(delay),
             None => error,
-        })?)
+        })
     }
 
     /// What it answered, as a message.
