@@ -86,9 +86,10 @@ const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 ///
 /// # Rate limits
 ///
-/// Sentry's are obeyed for each of the three kinds by itself, by `X-Sentry-Rate-Limits` and
-/// `Retry-After`, up to an hour at a time. Meanwhile metrics and errors wait; metrics without loss, errors as
-/// long as there is room for them. Traces are dropped and counted in `quipu.traces.dropped`.
+/// Sentry's are obeyed, by `X-Sentry-Rate-Limits` and `Retry-After`, for each of the three kinds by
+/// itself and up to an hour at a time: nothing of that kind is sent meanwhile. Metrics wait, without
+/// loss; while they do, errors are tried every five minutes. Errors wait as long as there is room for
+/// them. Traces are dropped, and counted in `quipu.traces.dropped`.
 pub struct Sentry {
     transport: Transport,
     origin: Origin,
@@ -204,11 +205,16 @@ impl Exporter for Sentry {
         let outcome = self.traces.deliver(delivery.traces(), |trace, id| {
             transaction::encode(trace, id, origin, envelope).map_err(unspeakable)?;
             let sent = transport.send(Category::Transactions, envelope, delivery.time_left());
-            if sent.is_err() && transport.is_limited(Category::Transactions) {
-                rate_limited += 1;
-                return Ok(());
+            match sent {
+                Err(error)
+                    if error.cause() == FailureCause::RateLimited
+                        && transport.is_limited(Category::Transactions) =>
+                {
+                    rate_limited += 1;
+                    Ok(())
+                }
+                sent => sent,
             }
-            sent
         });
         delivery.count_rate_limited(rate_limited);
         settled(outcome?, "traces", |refused| delivery.count_rejected(refused))

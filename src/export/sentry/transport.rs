@@ -23,7 +23,7 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// What kept Sentry from taking it; if it is limited, with the time that is left.
+    /// What kept Sentry from taking it.
     pub(super) fn send(
         &mut self,
         category: Category,
@@ -47,16 +47,19 @@ impl Transport {
         self.limits.learn(answer.status(), limits, answer.retry_after(), now);
         match answer.taken() {
             Ok(_) => Ok(()),
-            Err(error) if self.limits.rest(category, now).is_some() => {
+            Err(error)
+                if error.cause() == FailureCause::RateLimited
+                    && self.limits.rest(category, now).is_some() =>
+            {
                 Err(self.limited(category, now, error.to_string()))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// That something is limited. The client leaves the exporter alone for the time that it names, with
-    /// everything: so only a limit of metrics is named, which are most of what there is. For the others
-    /// the client's own, shorter pauses do.
+    /// Says that something is limited. For a time that is named, the client leaves the exporter alone
+    /// with everything. So one is named only if metrics are limited, which are most of what there is;
+    /// otherwise the client's own, shorter pauses have to do.
     fn limited(&self, category: Category, now: Instant, text: String) -> ExportError {
         let error = ExportError::new(FailureCause::RateLimited, text);
         let rest = self.limits.rest(category, now).min(self.limits.rest(Category::Metrics, now));
