@@ -275,6 +275,39 @@ fn a_running_client_keeps_its_dsns_to_itself() {
     assert_hides_the_sentinel(&seen);
 }
 
+/// Providers whose DSNs are addresses, and what is none.
+#[cfg(any(feature = "dogstatsd", feature = "statsd", feature = "datadog"))]
+#[test]
+fn what_is_no_address_is_not_shown() {
+    let mut cases: Vec<(Provider, &str)> = Vec::new();
+    if cfg!(feature = "dogstatsd") {
+        cases.extend(DSNS.map(|dsn| (Provider::DogStatsd, dsn)));
+        cases.extend([
+            (Provider::DogStatsd, "udp://5entine1@host"),
+            (Provider::DogStatsd, "unix://"),
+        ]);
+    }
+    if cfg!(feature = "statsd") {
+        cases.extend(DSNS.map(|dsn| (Provider::Statsd, dsn)));
+        cases.extend([
+            (Provider::Statsd, "unix:///5entine1"),
+            (Provider::Statsd, "udp://:5entine1"),
+        ]);
+    }
+    if cfg!(feature = "datadog") {
+        // What looks like a key, or like a URL with one, is one.
+        cases.extend(DSNS[1..].iter().map(|&dsn| (Provider::Datadog, dsn)));
+        cases.extend([(Provider::Datadog, "http://5entine1@api.datadoghq.eu")]);
+    }
+    for (provider, dsn) in cases {
+        for config in configs(provider, dsn) {
+            let error = builder().config(&config).start().unwrap_err();
+            assert!(error.to_string().contains("observability_dsn is [secret]"), "{error}");
+            assert_hides_the_sentinel(&shown(&error));
+        }
+    }
+}
+
 #[test]
 fn a_path_may_be_named() {
     let directory = Directory::new("secret-path");

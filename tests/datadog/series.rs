@@ -153,7 +153,8 @@ proptest! {
             let of = series.iter().find(|it| identity(it).1.contains(&tag)).unwrap();
             prop_assert_eq!(of["points"][0]["value"].as_f64(), Some(*count as f64));
         }
-        prop_assert_eq!(value("g"), gauge);
+        // `serde_json` rounds the last digit in its own way.
+        prop_assert!((value("g") - gauge).abs() <= gauge.abs() * 1e-15);
         let snapshot = registry.snapshot();
         let recorded = snapshot.histogram("h", &[]).unwrap();
         prop_assert_eq!(value("h.count"), recorded.count() as f64);

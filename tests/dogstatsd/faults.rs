@@ -246,3 +246,19 @@ fn a_url_without_the_kind_of_the_socket_finds_it_out() {
         load.assert_all_came(&received);
     }
 }
+
+#[test]
+fn a_configuration_names_the_agent() {
+    let directory = Directory::new("dogstatsd-config");
+    let path = directory.path().join("agent");
+    let mut load = Load::new();
+    let received = Received::default();
+    let agent = Agent::start(&Place::Stream(path.clone()), &received);
+    let config = quipu::Config::new().provider(quipu::Provider::DogStatsd);
+    let config = config.dsn(format!("unixstream://{}", path.display()));
+    let client = client_of(&load.registry).config(&config).start().unwrap();
+    load.record();
+    assert!(client.stop(PATIENCE).is_delivered());
+    agent.stop();
+    load.assert_all_came(&received);
+}

@@ -67,7 +67,7 @@ fn each_kind_of_metric_has_its_line() {
         "shop.c.active:-2|g",
         "shop.d.depth:4.5|g",
         "shop.e.balance:0|g",
-        "shop.e.balance:-1e-07|g",
+        "shop.e.balance:-1e-7|g",
         "shop.g.duration:0.000007|ms",
         "shop.g.duration:0.000009|ms",
         "shop.g.duration:0.000009|ms",

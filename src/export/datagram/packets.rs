@@ -299,3 +299,75 @@ fn append(datagram: &mut Vec<u8>, lines: &[u8]) {
 fn patience(delivery: &Delivery<'_>) -> Duration {
     delivery.time_left().mul_f64(0.9)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::client::{Client, Exporter};
+    use crate::export::datagram::Address;
+    use crate::export::number::push_integer;
+    use crate::registry::Registry;
+    use std::net::UdpSocket;
+    use std::sync::Arc;
+
+    struct Plain {
+        packets: Packets,
+        socket: Socket,
+    }
+
+    /// `value` as an entry for each of the names' letters.
+    struct Digits;
+
+    impl Encoder for Digits {
+        fn encode(&mut self, item: &Item<'_>, lines: &mut Lines) {
+            if let Value::Counter(added @ 1..) = item.value {
+                push_integer(lines.text(), added);
+                lines.end();
+            }
+        }
+    }
+
+    impl Exporter for Plain {
+        fn name(&self) -> &str {
+            "plain"
+        }
+
+        fn export(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError> {
+            self.packets.deliver(delivery, &mut self.socket, &mut Digits)
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_the_system_takes_is_cut_into_smaller_datagrams() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = receiver.local_addr().unwrap();
+        let registry = Arc::new(Registry::new());
+        let mut recorded = 0_u128;
+        for at in 0..5_000_u64 {
+            let value = u64::MAX / 2 + at;
+            recorded += u128::from(value);
+            registry.counter(&format!("c{at}")).register().unwrap().add(value);
+        }
+        let reader = std::thread::spawn(move || {
+            let (mut sum, mut buffer) = (0_u128, vec![0; 1 << 16]);
+            loop {
+                let length = receiver.recv(&mut buffer).unwrap();
+                let text = std::str::from_utf8(&buffer[..length]).unwrap();
+                if text == "end" {
+                    return sum;
+                }
+                // The client's own are small.
+                let values = text.split('\n').map(|line| line.parse::<u128>().unwrap());
+                sum += values.filter(|&value| value > 1 << 40).sum::<u128>();
+            }
+        });
+        // Beyond what can be chosen.
+        let packets = Packets::new(200_000);
+        let socket = Socket::new(Address::udp(&address.to_string()).unwrap());
+        let client = Client::builder().registry(registry).exporter(Plain { packets, socket });
+        let client = client.start().unwrap();
+        assert!(client.stop(Duration::from_secs(60)).is_delivered());
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"end", address).unwrap();
+        assert_eq!(reader.join().unwrap(), recorded);
+    }
+}

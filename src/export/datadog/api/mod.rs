@@ -80,6 +80,8 @@ pub struct Datadog {
     rendered: Rendered,
     seconds: Seconds,
     body: Body,
+    /// How large a body may be; smaller where it did not shrink enough, or was too large for the server.
+    max_bytes: usize,
     gzip: Gzip,
     compressed: Vec<u8>,
 }
@@ -106,6 +108,7 @@ impl Datadog {
             rendered: Rendered::default(),
             seconds: Seconds::default(),
             body: Body::default(),
+            max_bytes: MAX_PLAIN_BYTES,
             gzip: Gzip::new(),
             compressed: Vec::new(),
         };
@@ -191,9 +194,8 @@ impl Datadog {
     /// Sends one request, with as many series as fit.
     fn send(&mut self, rest: Rest<'_>, delivery: &Delivery<'_>) -> Batch {
         let second = self.seconds.of(rest.delta, delivery);
-        let mut max_bytes = MAX_PLAIN_BYTES;
         loop {
-            let filled = self.body.fill(rest, &self.rendered, second, max_bytes);
+            let filled = self.body.fill(rest, &self.rendered, second, self.max_bytes);
             let end = filled.end;
             let done = |outcome| Batch { end, values: filled.values, outcome };
             if filled.values == 0 {
@@ -204,12 +206,12 @@ impl Datadog {
             self.gzip.compress(self.body.text(), &mut self.compressed);
             let can_shrink = filled.values > 1;
             if self.compressed.len() > MAX_COMPRESSED_BYTES && can_shrink {
-                max_bytes = self.body.text().len() / 2;
+                self.max_bytes = self.body.text().len() / 2;
                 continue;
             }
             let answer = match self.post(delivery.time_left()) {
                 Ok(answer) if answer.status() == 413 && can_shrink => {
-                    max_bytes = self.body.text().len() / 2;
+                    self.max_bytes = self.body.text().len() / 2;
                     continue;
                 }
                 answer => answer.and_then(Answer::taken),
@@ -257,6 +259,7 @@ impl Exporter for Datadog {
         if self.seconds.ahead_of(delivery.snapshot().time()) > MAX_AHEAD_S && !delivery.is_last() {
             std::thread::sleep(Duration::from_secs(1).min(delivery.time_left() / 2));
         }
+        self.max_bytes = (self.max_bytes * 2).min(MAX_PLAIN_BYTES);
         let mut batches = std::mem::take(&mut self.batches);
         let outcome = batches.deliver(delivery, |rest| self.send(rest, delivery));
         self.batches = batches;
