@@ -24,13 +24,17 @@ fn series(server: &Victoria, name: &str) -> BTreeMap<BTreeMap<String, String>, f
     lines.iter().map(own_series).collect()
 }
 
-/// The value of a query that has one.
+/// The value of a query that has one, as soon as the server finds what it has taken.
 fn number(server: &Victoria, query: &str) -> f64 {
-    let body = server.get(&format!("/api/v1/query?query={}", encoded(query))).unwrap();
-    let answer: Json = serde_json::from_str(&body).unwrap();
-    let result = answer["data"]["result"].as_array().unwrap();
-    assert_eq!(result.len(), 1, "{query}: {body}");
-    result[0]["value"][1].as_str().unwrap().parse().unwrap()
+    let found = || {
+        let body = server.get(&format!("/api/v1/query?query={}", encoded(query))).unwrap();
+        let answer: Json = serde_json::from_str(&body).unwrap();
+        answer["data"]["result"].as_array().cloned().unwrap_or_default()
+    };
+    wait_until("what was sent is found", || !found().is_empty());
+    let found = found();
+    assert_eq!(found.len(), 1, "{query}: {found:?}");
+    found[0]["value"][1].as_str().unwrap().parse().unwrap()
 }
 
 #[test]

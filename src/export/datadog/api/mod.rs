@@ -1,31 +1,24 @@
 //! Datadog's API for metrics: <https://docs.datadoghq.com/api/latest/metrics/#submit-metrics>.
 //!
-//! - `body`: series as JSON. `error`: why an exporter cannot be set up.
+//! - `body`: series as JSON. `intake`: requests. `error`: why an exporter cannot be set up.
 #![forbid(unsafe_code)]
 
 mod body;
 mod error;
+mod intake;
 
 pub use error::DatadogError;
 
-use super::seconds::Seconds;
 use super::tags::{SERVICE_TAGS, Tags};
-use crate::client::{Delivery, DropCause, ExportError, Exporter, FailureCause, Secret, tell};
-use crate::export::batches::{Batch, Batches, Rest};
-use crate::export::gzip::Gzip;
+use crate::client::{Delivery, ExportError, Exporter, Secret};
+use crate::export::batches::Batches;
 use crate::export::rendered::Rendered;
-use crate::export::web::{Answer, Post, Web};
-use body::{Body, SeriesSpelling};
+use body::SeriesSpelling;
+use intake::Intake;
 use std::net::IpAddr;
-use std::time::Duration;
 
 const PATH: &str = "/api/v2/series";
 const DEFAULT_SITE: &str = "datadoghq.com";
-/// Below the API's limits, which are 5 MiB and 500 KiB.
-const MAX_PLAIN_BYTES: usize = 3 << 20;
-const MAX_COMPRESSED_BYTES: usize = 480 << 10;
-/// So far points may be ahead of their time before deliveries are slowed down.
-const MAX_AHEAD_S: u64 = 10;
 
 /// Sends to Datadog over HTTPS, without an agent.
 ///
@@ -73,18 +66,10 @@ const MAX_AHEAD_S: u64 = 10;
 ///
 /// Needs the feature `datadog`.
 pub struct Datadog {
-    web: Web,
-    key: Secret,
-    url: String,
     batches: Batches,
     spelling: SeriesSpelling,
     rendered: Rendered,
-    seconds: Seconds,
-    body: Body,
-    /// How large a body may be; smaller where it did not shrink enough, or was too large for the server.
-    max_bytes: usize,
-    gzip: Gzip,
-    compressed: Vec<u8>,
+    intake: Intake,
 }
 
 impl Datadog {
@@ -101,17 +86,10 @@ impl Datadog {
         }
         let tags = Tags::from_variables(&SERVICE_TAGS, variable);
         let exporter = Self {
-            web: Web::new(),
-            key,
-            url: String::new(),
             batches: Batches::default(),
             spelling: SeriesSpelling::new(tags, host()),
             rendered: Rendered::default(),
-            seconds: Seconds::default(),
-            body: Body::default(),
-            max_bytes: MAX_PLAIN_BYTES,
-            gzip: Gzip::new(),
-            compressed: Vec::new(),
+            intake: Intake::new(key),
         };
         exporter.site(DEFAULT_SITE)
     }
@@ -178,7 +156,7 @@ impl Datadog {
         if !host.is_some_and(is_host) || !is_plain {
             return Err(DatadogError::Endpoint);
         }
-        self.url = format!("{}{PATH}", url.trim_end_matches('/'));
+        self.intake.url = format!("{}{PATH}", url.trim_end_matches('/'));
         Ok(self)
     }
 
@@ -199,62 +177,6 @@ impl Datadog {
         self.spelling.host = host.to_owned();
         self
     }
-
-    /// Sends one request, with as many series as fit.
-    fn send(&mut self, rest: Rest<'_>, delivery: &Delivery<'_>) -> Batch {
-        let second = self.seconds.of(rest.delta, delivery);
-        loop {
-            let filled = self.body.fill(rest, &self.rendered, second, self.max_bytes);
-            let end = filled.end;
-            let done = |outcome| Batch { end, values: filled.values, outcome };
-            if filled.values == 0 {
-                delivery.count_dropped(DropCause::Unrepresentable, filled.unrepresentable);
-                return done(Ok(()));
-            }
-            self.compressed.clear();
-            self.gzip.compress(self.body.text(), &mut self.compressed);
-            let can_shrink = filled.values > 1;
-            if self.compressed.len() > MAX_COMPRESSED_BYTES && can_shrink {
-                self.max_bytes = self.body.text().len() / 2;
-                continue;
-            }
-            let answer = match self.post(delivery.time_left()) {
-                Ok(answer) if answer.status() == 413 && can_shrink => {
-                    self.max_bytes = self.body.text().len() / 2;
-                    continue;
-                }
-                answer => answer.and_then(Answer::taken),
-            };
-            let is_done = match &answer {
-                Ok(_) => true,
-                Err(error) => error.cause() == FailureCause::Rejected,
-            };
-            if is_done {
-                delivery.count_dropped(DropCause::Unrepresentable, filled.unrepresentable);
-            }
-            return match answer {
-                Ok(answer) => {
-                    delivery.count_bytes(self.compressed.len());
-                    count_errors(&answer, &self.key, delivery);
-                    done(Ok(()))
-                }
-                Err(error) => done(Err(error)),
-            };
-        }
-    }
-
-    fn post(&self, timeout: Duration) -> Result<Answer, ExportError> {
-        self.web.post(&Post {
-            url: &self.url,
-            headers: &[
-                ("dd-api-key", self.key.expose()),
-                ("content-type", "application/json"),
-                ("content-encoding", "gzip"),
-            ],
-            body: &self.compressed,
-            timeout,
-        })
-    }
 }
 
 impl Exporter for Datadog {
@@ -263,41 +185,16 @@ impl Exporter for Datadog {
     }
 
     fn export(&mut self, delivery: &Delivery<'_>) -> Result<(), ExportError> {
-        self.rendered.follow(delivery.snapshot().catalog(), &mut self.spelling);
-        // Deliveries of less than a second's distance each have a second of their own all the same.
-        if self.seconds.ahead_of(delivery.snapshot().time()) > MAX_AHEAD_S && !delivery.is_last() {
-            std::thread::sleep(Duration::from_secs(1).min(delivery.time_left() / 2));
-        }
-        self.max_bytes = (self.max_bytes * 2).min(MAX_PLAIN_BYTES);
-        let mut batches = std::mem::take(&mut self.batches);
-        let outcome = batches.deliver(delivery, |rest| self.send(rest, delivery));
-        self.batches = batches;
-        outcome
+        let Self { batches, spelling, rendered, intake } = self;
+        rendered.follow(delivery.snapshot().catalog(), spelling);
+        intake.begin(delivery);
+        batches.deliver(delivery, |rest| intake.send(rest, rendered, delivery))
     }
 }
 
 impl std::fmt::Debug for Datadog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Datadog").finish_non_exhaustive()
-    }
-}
-
-/// What Datadog says about series that it did not take, in an answer that it took the others. They would
-/// be refused again.
-fn count_errors(answer: &Answer, key: &Secret, delivery: &Delivery<'_>) {
-    let answer: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let Some(errors) = answer.get("errors").and_then(|errors| errors.as_array()) else { return };
-    if let Some(first) = errors.first() {
-        delivery.count_dropped(DropCause::Refused, errors.len());
-        let first = first.to_string().replace(key.expose(), "[secret]");
-        let first: String = first.chars().take(200).collect();
-        tell(
-            log::Level::Warn,
-            format_args!(
-                "datadog took a request but for {} errors, the first of which is {first}",
-                errors.len()
-            ),
-        );
     }
 }
 
@@ -336,7 +233,8 @@ mod tests {
         for place in ["127.0.0.1:8428/datadog", "localhost", "[::1]:1", "[::1]/x", "127.9.9.9"] {
             assert!(Datadog::dsn(&format!("http://k@{place}")).is_ok(), "{place}");
         }
-        let others = ["api.datadoghq.com", "10.0.0.1:80", "localhost.example", "127.0.0.1.example"];
+        let others =
+            ["host", "api.datadoghq.com", "10.0.0.1:80", "localhost.example", "127.0.0.1.example"];
         for place in others {
             let refused = Datadog::dsn(&format!("http://k@{place}")).err();
             assert_eq!(refused, Some(DatadogError::Site), "{place}");
@@ -345,7 +243,8 @@ mod tests {
 
     #[test]
     fn sites_and_endpoints_are_urls_below_which_series_go() {
-        let url = |exporter: Result<Datadog, DatadogError>| exporter.map(|it| it.url).unwrap();
+        let url =
+            |exporter: Result<Datadog, DatadogError>| exporter.map(|it| it.intake.url).unwrap();
         let new = || Datadog::new("k").unwrap();
         assert_eq!(url(Datadog::new("k")), "https://api.datadoghq.com/api/v2/series");
         assert_eq!(url(new().site("datadoghq.eu")), "https://api.datadoghq.eu/api/v2/series");
@@ -360,8 +259,7 @@ mod tests {
         for url in ["", "datadoghq.eu", "https://", "https://u@h", "https://h/?q", "ftp://h"] {
             assert_eq!(new().endpoint(url).err(), Some(DatadogError::Endpoint), "{url}");
         }
-        for dsn in ["", "a-b", "logs/key", "https://key", "http://k@host", "//k@host", "https://@h"]
-        {
+        for dsn in ["", "a-b", "logs/key", "https://key", "//k@host", "https://@h"] {
             assert_eq!(Datadog::dsn(dsn).err(), Some(DatadogError::Key), "{dsn}");
         }
         assert_eq!(Datadog::dsn("https://k@h/42").err(), Some(DatadogError::Site));
@@ -376,8 +274,8 @@ mod tests {
             })
         };
         let exporter = of(&[("DD_API_KEY", "abc"), ("DD_SITE", "us5.datadoghq.com")]).unwrap();
-        assert_eq!(exporter.url, "https://api.us5.datadoghq.com/api/v2/series");
-        assert_eq!(exporter.key.expose(), "abc");
+        assert_eq!(exporter.intake.url, "https://api.us5.datadoghq.com/api/v2/series");
+        assert_eq!(exporter.intake.key.expose(), "abc");
         assert_eq!(of(&[("DD_SITE", "x")]).err(), Some(DatadogError::Key));
         assert_eq!(of(&[("DD_API_KEY", "a"), ("DD_SITE", "/")]).err(), Some(DatadogError::Site));
     }
