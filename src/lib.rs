@@ -68,7 +68,9 @@
 //! # Delivering
 //!
 //! A [`Client`] publishes a snapshot at an interval and delivers it: to people ([`Console`]), as lines
-//! of JSON ([`JsonLines`]), as HdrHistogram's interval logs (`IntervalLog`, feature `interval-log`), or
+//! of JSON ([`JsonLines`]), as HdrHistogram's interval logs (`IntervalLog`, feature `interval-log`), to
+//! an OpenTelemetry collector (`Otlp`, `otlp`), to Sentry (`Sentry`, `sentry`), to Datadog (`Datadog`,
+//! `datadog`) or its agent (`DogStatsd`, `dogstatsd`), to a StatsD server (`Statsd`, `statsd`), or
 //! to an [`Exporter`] of your own. What is delivered, and where to, can come from a [`Config`].
 //!
 //! ```
