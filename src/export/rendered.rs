@@ -7,7 +7,7 @@
 use super::hash::hash;
 use crate::client::tell;
 use crate::series::Descriptor;
-use crate::snapshot::Catalog;
+use crate::snapshot::{Catalog, Followed, Step};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) struct Pieces<'a> {
 
 #[derive(Default)]
 pub(super) struct Rendered {
-    catalog: Arc<Catalog>,
+    followed: Followed,
     /// By their positions in the catalog.
     series: Vec<Series>,
     pieces: Vec<u8>,
@@ -49,21 +49,20 @@ pub(super) struct Rendered {
 impl Rendered {
     /// Follows to `catalog`.
     pub(super) fn follow(&mut self, catalog: &Arc<Catalog>, spelling: &mut impl Spelling) {
-        if Arc::ptr_eq(&self.catalog, catalog) {
-            return;
-        }
-        // An older catalog of the same registry is a part of this one; another registry's is not.
-        if catalog.in_common(&self.catalog) != self.series.len().min(catalog.len()) {
-            self.forget();
-            spelling.forget();
-        }
-        if self.series.len() < catalog.len() {
-            for at in self.series.len()..catalog.len() {
-                let start = self.pieces.len();
-                let middle = spelling.render(catalog.get(at), &mut self.pieces);
-                self.series.push(Series { head: start..middle, tail: middle..self.pieces.len() });
+        let new = match self.followed.follow(catalog) {
+            Step::Known => return,
+            Step::Further(new) => new,
+            Step::Anew(new) => {
+                self.series.clear();
+                self.pieces.clear();
+                spelling.forget();
+                new
             }
-            self.catalog = catalog.clone();
+        };
+        for at in new {
+            let start = self.pieces.len();
+            let middle = spelling.render(catalog.get(at), &mut self.pieces);
+            self.series.push(Series { head: start..middle, tail: middle..self.pieces.len() });
         }
     }
 
@@ -71,11 +70,6 @@ impl Rendered {
     pub(super) fn pieces(&self, at: usize) -> Pieces<'_> {
         let Series { head, tail } = &self.series[at];
         Pieces { head: &self.pieces[head.clone()], tail: &self.pieces[tail.clone()] }
-    }
-
-    /// Renders everything anew, since what it is rendered with has changed.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
     }
 }
 

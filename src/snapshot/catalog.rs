@@ -7,6 +7,7 @@
 
 use crate::series::Descriptor;
 use crate::sync;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Descriptors in one allocation; full ones are shared by all later catalogs.
@@ -89,5 +90,41 @@ impl Catalog {
         let common = self.len.min(other.len);
         let same = common != 0 && Arc::ptr_eq(self.shared(0), other.shared(0));
         if same { common } else { 0 }
+    }
+}
+
+/// How far somebody who keeps something of each series has followed a registry's catalogs, each of which
+/// begins as those before it do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followed {
+    newest: Arc<Catalog>,
+}
+
+/// Where the next catalog stands to the newest that was followed to.
+pub(crate) enum Step {
+    /// It has no series that is not known.
+    Known,
+    /// These positions are new.
+    Further(Range<usize>),
+    /// It is of another registry, and all of these positions are new.
+    Anew(Range<usize>),
+}
+
+impl Followed {
+    /// Follows to `catalog`. An older one than the newest is a part of that.
+    pub(crate) fn follow(&mut self, catalog: &Arc<Catalog>) -> Step {
+        let (known, len) = (self.newest.len(), catalog.len());
+        if Arc::ptr_eq(&self.newest, catalog) {
+            return Step::Known;
+        }
+        if catalog.in_common(&self.newest) != known.min(len) {
+            self.newest = catalog.clone();
+            return Step::Anew(0..len);
+        }
+        if len <= known {
+            return Step::Known;
+        }
+        self.newest = catalog.clone();
+        Step::Further(known..len)
     }
 }

@@ -13,7 +13,7 @@ mod histogram;
 
 pub use histogram::{Bucket, HistogramSnapshot};
 
-pub(crate) use catalog::Catalog;
+pub(crate) use catalog::{Catalog, Followed, Step};
 pub(crate) use collector::Collector;
 
 use crate::buckets::Row;

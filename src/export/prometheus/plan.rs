@@ -10,7 +10,7 @@ use super::bounds::Bounds;
 use super::name::{LabelSets, Names, exported_labels};
 use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind};
-use crate::snapshot::Catalog;
+use crate::snapshot::{Catalog, Followed, Step};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -75,7 +75,7 @@ pub(super) struct Rendered<'a, T> {
 #[derive(Debug)]
 pub(super) struct Plan<S: Syntax> {
     spelling: PrometheusNames,
-    catalog: Arc<Catalog>,
+    followed: Followed,
     names: Names,
     label_sets: LabelSets,
     by_name: HashMap<Box<str>, u32>,
@@ -89,7 +89,7 @@ impl<S: Syntax> Plan<S> {
     pub(super) fn new(spelling: PrometheusNames) -> Self {
         Self {
             spelling,
-            catalog: Arc::default(),
+            followed: Followed::default(),
             names: Names::default(),
             label_sets: LabelSets::default(),
             by_name: HashMap::new(),
@@ -101,20 +101,19 @@ impl<S: Syntax> Plan<S> {
 
     /// Follows to `catalog`.
     pub(super) fn follow(&mut self, catalog: &Arc<Catalog>, bounds: &Bounds) {
-        if Arc::ptr_eq(&self.catalog, catalog) {
-            return;
-        }
-        // An older catalog of the same registry is a part of this one; another registry's is not.
-        if catalog.in_common(&self.catalog) != self.series.len().min(catalog.len()) {
-            *self = Self::new(self.spelling);
-        }
-        if self.series.len() < catalog.len() {
-            for at in self.series.len()..catalog.len() {
-                self.add(at, catalog.get(at), bounds);
+        let new = match self.followed.follow(catalog) {
+            Step::Known => return,
+            Step::Further(new) => new,
+            Step::Anew(new) => {
+                let followed = std::mem::take(&mut self.followed);
+                *self = Self { followed, ..Self::new(self.spelling) };
+                new
             }
-            self.put_in_order(catalog);
-            self.catalog = catalog.clone();
+        };
+        for at in new {
+            self.add(at, catalog.get(at), bounds);
         }
+        self.put_in_order(catalog);
     }
 
     fn put_in_order(&mut self, catalog: &Catalog) {

@@ -2,14 +2,23 @@
 //! grows.
 #![forbid(unsafe_code)]
 
-use super::metrics::{SHARED_KEYS, push_attribute};
+use crate::export::json::quote;
 use crate::series::Descriptor;
-use crate::snapshot::Catalog;
+use crate::snapshot::{Catalog, Followed, Step};
 use std::sync::Arc;
+
+/// Attributes of every metric. A label of the same name takes the place of one.
+pub(super) const SHARED_KEYS: [&str; 5] = [
+    "sentry.release",
+    "sentry.environment",
+    "server.address",
+    "sentry.sdk.name",
+    "sentry.sdk.version",
+];
 
 #[derive(Default)]
 pub(super) struct Labels {
-    catalog: Arc<Catalog>,
+    followed: Followed,
     /// By position in the catalog; each begins where the one before it ends.
     ends: Vec<End>,
     text: Vec<u8>,
@@ -26,19 +35,16 @@ pub(super) type Replaced = u8;
 impl Labels {
     /// Follows to `catalog`.
     pub(super) fn follow(&mut self, catalog: &Arc<Catalog>) {
-        if Arc::ptr_eq(&self.catalog, catalog) {
-            return;
-        }
-        // An older catalog of the same registry is a part of this one; another registry's is not.
-        if catalog.in_common(&self.catalog) != self.ends.len().min(catalog.len()) {
-            *self = Self::default();
-        }
-        if self.ends.len() < catalog.len() {
-            for at in self.ends.len()..catalog.len() {
-                self.add(catalog.get(at));
+        let new = match self.followed.follow(catalog) {
+            Step::Known => return,
+            Step::Further(new) => new,
+            Step::Anew(new) => {
+                self.ends.clear();
+                self.text.clear();
+                new
             }
-            self.catalog = catalog.clone();
-        }
+        };
+        new.for_each(|at| self.add(catalog.get(at)));
     }
 
     fn add(&mut self, descriptor: &Descriptor) {
@@ -58,4 +64,13 @@ impl Labels {
         let End { text, replaces } = self.ends[at];
         (&self.text[start..text], replaces)
     }
+}
+
+/// Appends an attribute after a comma.
+pub(super) fn push_attribute(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.push(b',');
+    quote(out, key);
+    out.extend_from_slice(b":{\"value\":");
+    quote(out, value);
+    out.extend_from_slice(b",\"type\":\"string\"}");
 }

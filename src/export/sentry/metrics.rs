@@ -5,12 +5,11 @@
 //! twenty times as long.
 #![forbid(unsafe_code)]
 
-use super::labels::{Labels, Replaced};
+use super::labels::{Labels, Replaced, SHARED_KEYS, push_attribute};
 use super::origin::Origin;
 use super::{SDK_NAME, SDK_VERSION};
 use crate::client::{Delivery, DropCause};
 use crate::export::batches::Rest;
-use crate::export::json::quote;
 use crate::export::number::{push_float, push_integer};
 use crate::series::{Descriptor, Unit};
 use crate::snapshot::{HistogramSnapshot, Value};
@@ -22,15 +21,6 @@ use std::time::SystemTime;
 const MAX_ITEMS: usize = 1_000;
 /// An item of so many bytes is dropped by Sentry.
 const TOO_LARGE: usize = 2 * 1024;
-
-/// Attributes of every metric. A label of the same name takes the place of one.
-pub(super) const SHARED_KEYS: [&str; 5] = [
-    "sentry.release",
-    "sentry.environment",
-    "server.address",
-    "sentry.sdk.name",
-    "sentry.sdk.version",
-];
 
 const QUANTILES: [(&str, f64); 3] = [(".p50", 0.5), (".p90", 0.9), (".p99", 0.99)];
 const MAX_SUFFIX: &str = ".max";
@@ -256,15 +246,6 @@ fn points(values: &HistogramSnapshot<'_>) -> impl Iterator<Item = (&'static str,
     let quantiles = QUANTILES.map(|(suffix, share)| (suffix, values.quantile(share)));
     let points = quantiles.into_iter().chain([(MAX_SUFFIX, values.max())]);
     points.map(|(suffix, value)| (suffix, value.unwrap_or(0)))
-}
-
-/// Appends an attribute after a comma.
-pub(super) fn push_attribute(out: &mut Vec<u8>, key: &str, value: &str) {
-    out.push(b',');
-    quote(out, key);
-    out.extend_from_slice(b":{\"value\":");
-    quote(out, value);
-    out.extend_from_slice(b",\"type\":\"string\"}");
 }
 
 /// What Sentry calls a unit.
