@@ -184,8 +184,8 @@ fn drain(socket: &UnixDatagram, received: &Received) {
     }
 }
 
-/// A stream that nobody reads takes a part of a frame. The agent that reads later sees that connection
-/// end in the middle of it.
+/// A stream that nobody reads takes a part of a frame. The agent that reads later sees that
+/// connection end in the middle of it.
 #[test]
 fn a_frame_that_was_not_finished_is_sent_again() {
     let directory = Directory::new("dogstatsd-torn");

@@ -1,9 +1,9 @@
 //! Which lines of which series are in the next datagram.
 //!
-//! Lines of a delta come in one order, and a datagram is a run of them. What the socket has taken ends
-//! at a series and, within it, at an entry: the next datagram begins there, also in a later attempt,
-//! since a delivery that was begun is finished with the same delta. A datagram that was not taken
-//! leaves that place as it is. So each entry is in exactly one datagram that was taken.
+//! Lines of a delta come in one order, and a datagram is a run of them. What the socket has taken
+//! ends at a series and, within it, at an entry: the next datagram begins there, also in a later
+//! attempt, since a delivery that was begun is finished with the same delta. A datagram that was
+//! not taken leaves that place as it is. So each entry is in exactly one datagram that was taken.
 #![forbid(unsafe_code)]
 
 use super::DATAGRAM_BYTES;
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Writes the lines of series.
 pub(in crate::export) trait Encoder {
-    /// Appends the entries of a series: none if there is nothing to say about it. The same item gives
-    /// the same entries.
+    /// Appends the entries of a series: none if there is nothing to say about it. The same item
+    /// gives the same entries.
     fn encode(&mut self, item: &Item<'_>, lines: &mut Lines);
 }
 

@@ -8,13 +8,13 @@
 //! | | a Unix socket fails, which was open before | closed, and tried once more |
 //! | | anything else fails | closed |
 //!
-//! What may block without a limit, looking up a name and connecting a Unix stream, is done in a thread
-//! of its own, of which there is one at most.
+//! What may block without a limit, looking up a name and connecting a Unix stream, is done in a
+//! thread of its own, of which there is one at most.
 //!
-//! UDP has no acknowledgement, but a host without a listener says so by ICMP, and the system tells of
-//! it later: on loopback before a send returns, where the error is asked for right away, and from
-//! another host a moment afterwards. So an address that has not proved itself gets an empty line first,
-//! and some time to refuse it.
+//! UDP has no acknowledgement, but a host without a listener says so by ICMP, and the system tells
+//! of it later: on loopback before a send returns, where the error is asked for right away, and
+//! from another host a moment afterwards. So an address that has not proved itself gets an empty
+//! line first, and some time to refuse it.
 #![forbid(unsafe_code)]
 
 use super::address::Address;
@@ -90,8 +90,8 @@ impl Socket {
         }
     }
 
-    /// Closes a connection to a file that has been replaced: whoever listened there may still hold the
-    /// old one, and read it no more.
+    /// Closes a connection to a file that has been replaced: whoever listened there may still hold
+    /// the old one, and read it no more.
     pub(super) fn leave_replaced_file(&mut self) {
         #[cfg(unix)]
         if let Some(Connection::Datagram(_, opened) | Connection::Stream(_, opened)) =
