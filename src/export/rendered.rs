@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 /// What a format calls series.
 pub(super) trait Spelling {
-    /// Appends the two pieces of a series that was not seen before; returns where the second begins.
+    /// Appends the two pieces of a series that was not seen before; returns where the second
+    /// begins.
     fn render(&mut self, descriptor: &Descriptor, pieces: &mut Vec<u8>) -> usize;
 
     /// Starts anew, for another registry.
@@ -75,8 +76,8 @@ impl Rendered {
 
 /// Exported names, each of one registered name alone.
 ///
-/// Where several come to the same, as `a-b` and `a_b` do, the first keeps it, and the others get eight
-/// hexadecimal digits appended that are made from their own.
+/// Where several come to the same, as `a-b` and `a_b` do, the first keeps it, and the others get
+/// eight hexadecimal digits appended that are made from their own.
 #[derive(Default)]
 pub(super) struct Names {
     exported: HashMap<Box<str>, Arc<str>>,
@@ -84,8 +85,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The exported name for `registered`: `wanted`, of at most `max_bytes` ASCII characters, or one
-    /// that is told apart. It is taken with these `suffixes`. `format` is for the warning.
+    /// The exported name for `registered`: `wanted`, of at most `max_bytes` ASCII characters, or
+    /// one that is told apart. It is taken with these `suffixes`. `format` is for the warning.
     pub(super) fn claim(
         &mut self,
         registered: &str,

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub enum Place {
 
 /// What all agents of a test received, datagram by datagram.
 #[derive(Clone, Default)]
-pub struct Received(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct Received(Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicUsize>);
 
 /// Reads until it is stopped.
 pub struct Agent {
@@ -34,6 +34,11 @@ pub struct Agent {
 impl Received {
     pub fn push(&self, datagram: &[u8]) {
         self.0.lock().unwrap().push(datagram.to_vec());
+    }
+
+    /// How many connections ended in the middle of a frame.
+    pub fn torn(&self) -> usize {
+        self.1.load(Ordering::SeqCst)
     }
 
     pub fn all(&self) -> Vec<Vec<u8>> {
@@ -167,7 +172,10 @@ fn accept(has_ended: &AtomicBool, received: &Received, listener: &UnixListener) 
         streams.retain_mut(|(stream, unread)| {
             let mut buffer = vec![0; 1 << 16];
             match stream.read(&mut buffer) {
-                Ok(0) => return false,
+                Ok(0) => {
+                    received.1.fetch_add(usize::from(!unread.is_empty()), Ordering::SeqCst);
+                    return false;
+                }
                 Ok(length) => {
                     was_idle = false;
                     unread.extend_from_slice(&buffer[..length]);

@@ -184,8 +184,8 @@ fn drain(socket: &UnixDatagram, received: &Received) {
     }
 }
 
-/// A stream that nobody reads takes a part of a frame. The agent that reads later sees that connection
-/// end in the middle of it.
+/// A stream that nobody reads takes a part of a frame. The agent that reads later sees that
+/// connection end in the middle of it.
 #[test]
 fn a_frame_that_was_not_finished_is_sent_again() {
     let directory = Directory::new("dogstatsd-torn");
@@ -198,7 +198,7 @@ fn a_frame_that_was_not_finished_is_sent_again() {
     let place = Place::Stream(path);
     let client = client_of(&registry)
         .attempt_timeout(Duration::from_millis(300))
-        .exporter(plain(place.exporter()))
+        .exporter(plain(place.exporter()).max_datagram_bytes(65_507))
         .start()
         .unwrap();
     counters.iter().for_each(|counter| counter.add(7));
@@ -208,6 +208,7 @@ fn a_frame_that_was_not_finished_is_sent_again() {
     assert!(client.flush(PATIENCE).is_delivered());
     assert!(client.stop(PATIENCE).is_delivered());
     agent.kill();
+    assert_eq!(received.torn(), 1);
     let known = Known::of(&lines(&received.all()));
     assert_eq!(known.counts.len(), counters.len());
     assert!(known.counts.values().all(|&count| count == 7.0));

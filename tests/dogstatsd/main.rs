@@ -1,5 +1,5 @@
-//! What an agent gets by DogStatsD, over real sockets: every line means what was recorded, and each record
-//! comes once, whatever happens to the agent.
+//! What an agent gets by DogStatsD, over real sockets: every line means what was recorded, and each
+//! record comes once, whatever happens to the agent.
 #![cfg(all(feature = "dogstatsd", unix, not(loom)))]
 
 #[path = "../directory/mod.rs"]

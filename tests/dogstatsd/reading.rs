@@ -1,4 +1,5 @@
-//! A reader of DogStatsD of our own: strict where the agent is lenient, and with the agent's arithmetic.
+//! A reader of DogStatsD of our own: strict where the agent is lenient, and with the agent's
+//! arithmetic.
 
 use std::collections::BTreeMap;
 

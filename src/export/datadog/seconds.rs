@@ -1,5 +1,5 @@
-//! Times of points. Datadog keeps one point a series and second, the last that it gets, and none older
-//! than an hour.
+//! Times of points. Datadog keeps one point a series and second, the last that it gets, and none
+//! older than an hour.
 #![forbid(unsafe_code)]
 
 use crate::client::Delivery;

@@ -81,8 +81,8 @@ impl Naming {
         }
     }
 
-    /// Name and tags of a series that was not seen before. The name is written with these `suffixes`,
-    /// and without any of them has at most `max_bytes`.
+    /// Name and tags of a series that was not seen before. The name is written with these
+    /// `suffixes`, and without any of them has at most `max_bytes`.
     pub(super) fn name(
         &mut self,
         descriptor: &Descriptor,
@@ -133,8 +133,8 @@ pub(super) fn plain_name(name: &str) -> String {
     }
 }
 
-/// `key:value`, of 200 characters at most, with underscores for what would end it, a line or a field,
-/// and for white space. Datadog replaces more, and makes letters small.
+/// `key:value`, of 200 characters at most, with underscores for what would end it, a line or a
+/// field, and for white space. Datadog replaces more, and makes letters small.
 pub(super) fn tag(key: &str, value: &str) -> String {
     let is_apart = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ',' | '|' | '#');
     let replaced = |c: char| if is_apart(c) { '_' } else { c };

@@ -24,15 +24,16 @@ pub(in crate::export) enum Address {
     Unix(PathBuf),
 }
 
-/// Why an address of an agent or a server cannot be used. It is not shown: what was meant for another
-/// setting may be a secret.
+/// Why an address of an agent or a server cannot be used. It is not shown: what was meant for
+/// another setting may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It is no host with a port. Write it as `127.0.0.1:8125`, `[::1]:8125` or `agent.example:8125`.
+    /// It is no host with a port. Write it as `127.0.0.1:8125`, `[::1]:8125` or
+    /// `agent.example:8125`.
     Host,
-    /// It is no path of a socket: empty, with a NUL, or longer than the system takes, which is about
-    /// 100 bytes. Choose a shorter one.
+    /// It is no path of a socket: empty, with a NUL, or longer than the system takes, which is
+    /// about 100 bytes. Choose a shorter one.
     Path,
     /// It is no URL of a known kind. Write `udp://host:port`, `unix:///path`, `unixgram:///path` or
     /// `unixstream:///path`; without Unix sockets there is only the first.

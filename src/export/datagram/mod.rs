@@ -21,7 +21,8 @@ pub(super) use points::{Point, points};
 pub(super) use rate::{MAX_WEIGHT, push_rate};
 pub(super) use socket::Socket;
 
-/// What an Ethernet frame holds beside the headers of IPv6 and UDP, as Datadog's own clients have it.
+/// What an Ethernet frame holds beside the headers of IPv6 and UDP, as Datadog's own clients have
+/// it.
 pub(super) const UDP_BYTES: usize = 1_432;
 
 /// The smallest and the largest datagram that can be chosen; IPv4 carries no larger one.

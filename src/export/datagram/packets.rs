@@ -1,9 +1,9 @@
 //! Which lines of which series are in the next datagram.
 //!
-//! Lines of a delta come in one order, and a datagram is a run of them. What the socket has taken ends
-//! at a series and, within it, at an entry: the next datagram begins there, also in a later attempt,
-//! since a delivery that was begun is finished with the same delta. A datagram that was not taken
-//! leaves that place as it is. So each entry is in exactly one datagram that was taken.
+//! Lines of a delta come in one order, and a datagram is a run of them. What the socket has taken
+//! ends at a series and, within it, at an entry: the next datagram begins there, also in a later
+//! attempt, since a delivery that was begun is finished with the same delta. A datagram that was
+//! not taken leaves that place as it is. So each entry is in exactly one datagram that was taken.
 #![forbid(unsafe_code)]
 
 use super::DATAGRAM_BYTES;
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Writes the lines of series.
 pub(in crate::export) trait Encoder {
-    /// Appends the entries of a series: none if there is nothing to say about it. The same item gives
-    /// the same entries.
+    /// Appends the entries of a series: none if there is nothing to say about it. The same item
+    /// gives the same entries.
     fn encode(&mut self, item: &Item<'_>, lines: &mut Lines);
 }
 
@@ -121,6 +121,11 @@ struct Contents {
 
 pub(in crate::export) struct Packets {
     batches: Batches,
+    packer: Packer,
+}
+
+/// Fills datagrams and sends them.
+struct Packer {
     /// How large datagrams are to be, and what the system has been found to take.
     max_bytes: usize,
     limit: usize,
@@ -135,8 +140,7 @@ pub(in crate::export) struct Packets {
 
 impl Packets {
     pub(in crate::export) fn new(max_bytes: usize) -> Self {
-        Self {
-            batches: Batches::default(),
+        let packer = Packer {
             max_bytes,
             limit: max_bytes,
             begin: Place::default(),
@@ -144,17 +148,18 @@ impl Packets {
             lines: Lines::default(),
             datagram: Vec::new(),
             sent: Sent::default(),
-        }
+        };
+        Self { batches: Batches::default(), packer }
     }
 
     pub(in crate::export) fn set_max_bytes(&mut self, max_bytes: usize) {
-        self.max_bytes = max_bytes.clamp(*DATAGRAM_BYTES.start(), *DATAGRAM_BYTES.end());
-        self.limit = self.max_bytes;
+        let max_bytes = max_bytes.clamp(*DATAGRAM_BYTES.start(), *DATAGRAM_BYTES.end());
+        (self.packer.max_bytes, self.packer.limit) = (max_bytes, max_bytes);
     }
 
     #[cfg(feature = "dogstatsd")]
     pub(in crate::export) fn sent(&self) -> Sent {
-        self.sent
+        self.packer.sent
     }
 
     /// Delivers what `delivery` has to.
@@ -165,15 +170,25 @@ impl Packets {
         encoder: &mut impl Encoder,
     ) -> Result<(), ExportError> {
         socket.leave_replaced_file();
-        let mut batches = std::mem::take(&mut self.batches);
-        let outcome = batches.deliver(delivery, |rest| self.send(rest, delivery, socket, encoder));
-        self.batches = batches;
-        outcome
+        let Self { batches, packer } = self;
+        batches.deliver(delivery, |rest| packer.send(rest, delivery, socket, encoder))
     }
 
     /// Sends lines that are about no series, in a datagram or several.
     #[cfg(feature = "dogstatsd")]
     pub(in crate::export) fn send_lines(
+        &mut self,
+        lines: &[u8],
+        delivery: &Delivery<'_>,
+        socket: &mut Socket,
+    ) -> Result<(), ()> {
+        self.packer.send_lines(lines, delivery, socket)
+    }
+}
+
+impl Packer {
+    #[cfg(feature = "dogstatsd")]
+    fn send_lines(
         &mut self,
         lines: &[u8],
         delivery: &Delivery<'_>,

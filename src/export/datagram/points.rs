@@ -13,9 +13,9 @@ pub(in crate::export) struct Point {
 /// Puts the values of a distribution into `points`, in ascending order; their counts add up to its
 /// count.
 ///
-/// The smallest and the largest record are there as they were, where they are known. Every other one
-/// is moved to the middle of its bucket: by at most half the bucket's width, so 3.2 %, 0.4 % or 0.05 %
-/// for 1, 2 or 3 significant digits, or half a unit, if that is more.
+/// The smallest and the largest record are there as they were, where they are known. Every other
+/// one is moved to the middle of its bucket: by at most half the bucket's width, so 3.2 %, 0.4 % or
+/// 0.05 % for 1, 2 or 3 significant digits, or half a unit, if that is more.
 pub(in crate::export) fn points(values: &HistogramSnapshot<'_>, points: &mut Vec<Point>) {
     points.clear();
     let (Some(min), Some(max)) = (values.min(), values.max()) else { return };

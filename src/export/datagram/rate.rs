@@ -1,10 +1,10 @@
 //! Weights, as the sample rates that stand for them.
 //!
 //! A receiver divides 1 by the rate, in doubles, and Datadog's agent cuts the quotient off to an
-//! integer (<https://github.com/DataDog/datadog-agent/blob/main/pkg/util/quantile/agent.go>): for the
-//! double next to 1/93 that makes 92. So the rate is the largest double not above 1/n whose inverse is
-//! not below n. That inverse is above n by less than 4 parts in 2^53, which is what a receiver that
-//! does not cut off is wrong by.
+//! integer (<https://github.com/DataDog/datadog-agent/blob/main/pkg/util/quantile/agent.go>): for
+//! the double next to 1/93 that makes 92. So the rate is the largest double not above 1/n whose
+//! inverse is not below n. That inverse is above n by less than 4 parts in 2^53, which is what a
+//! receiver that does not cut off is wrong by.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -12,8 +12,8 @@ use std::io::Write;
 /// The largest weight of one line. Up to here an inverse that is cut off is the weight itself.
 pub(in crate::export) const MAX_WEIGHT: u64 = 1 << 50;
 
-/// Appends the rate for a weight from 2 to [`MAX_WEIGHT`]: all digits that it takes to read the same
-/// double back, and no exponent, which Etsy's server would not see.
+/// Appends the rate for a weight from 2 to [`MAX_WEIGHT`]: all digits that it takes to read the
+/// same double back, and no exponent, which Etsy's server would not see.
 pub(in crate::export) fn push_rate(out: &mut Vec<u8>, weight: u64) {
     let rate = rate(weight);
     write!(out, "{rate}").expect("memory takes whatever is written");

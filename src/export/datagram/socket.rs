@@ -8,13 +8,13 @@
 //! | | a Unix socket fails, which was open before | closed, and tried once more |
 //! | | anything else fails | closed |
 //!
-//! What may block without a limit, looking up a name and connecting a Unix stream, is done in a thread
-//! of its own, of which there is one at most.
+//! What may block without a limit, looking up a name and connecting a Unix stream, is done in a
+//! thread of its own, of which there is one at most.
 //!
-//! UDP has no acknowledgement, but a host without a listener says so by ICMP, and the system tells of
-//! it later: on loopback before a send returns, where the error is asked for right away, and from
-//! another host a moment afterwards. So an address that has not proved itself gets an empty line first,
-//! and some time to refuse it.
+//! UDP has no acknowledgement, but a host without a listener says so by ICMP, and the system tells
+//! of it later: on loopback before a send returns, where the error is asked for right away, and
+//! from another host a moment afterwards. So an address that has not proved itself gets an empty
+//! line first, and some time to refuse it.
 #![forbid(unsafe_code)]
 
 use super::address::Address;
@@ -90,8 +90,8 @@ impl Socket {
         }
     }
 
-    /// Closes a connection to a file that has been replaced: whoever listened there may still hold the
-    /// old one, and read it no more.
+    /// Closes a connection to a file that has been replaced: whoever listened there may still hold
+    /// the old one, and read it no more.
     pub(super) fn leave_replaced_file(&mut self) {
         #[cfg(unix)]
         if let Some(Connection::Datagram(_, opened) | Connection::Stream(_, opened)) =
@@ -358,88 +358,4 @@ fn is_too_large(error: &io::Error) -> bool {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    const TIME: Duration = Duration::from_secs(10);
-
-    fn socket_to(address: SocketAddr) -> Socket {
-        Socket::new(Address::udp(&address.to_string()).unwrap())
-    }
-
-    fn refusal(outcome: Result<(), Refusal>) -> String {
-        match outcome {
-            Err(Refusal::Failed(error)) => error.to_string(),
-            Err(Refusal::TooLarge) => "too large".to_owned(),
-            Ok(()) => "taken".to_owned(),
-        }
-    }
-
-    /// An address of this machine that is not loopback, with a port that is free.
-    fn outer_address() -> Option<SocketAddr> {
-        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-        // Nothing is sent: only a route is chosen.
-        socket.connect("192.0.2.1:9").ok()?;
-        let ip = socket.local_addr().ok()?.ip();
-        UdpSocket::bind((ip, 0)).ok()?.local_addr().ok().filter(|it| !it.ip().is_loopback())
-    }
-
-    #[test]
-    fn another_host_is_asked_before_it_gets_anything() {
-        let Some(address) = outer_address() else { return };
-        let mut socket = socket_to(address);
-        for _ in 0..3 {
-            assert!(refusal(socket.send(b"lost", TIME)).contains("nobody listens there"));
-        }
-        let receiver = UdpSocket::bind(address).unwrap();
-        assert_eq!(refusal(socket.send(b"a", TIME)), "taken");
-        assert_eq!(refusal(socket.send(b"b", TIME)), "taken");
-        let mut buffer = [0; 10];
-        let mut received = || {
-            let length = receiver.recv(&mut buffer).unwrap();
-            buffer[..length].to_vec()
-        };
-        assert_eq!(
-            [received(), received(), received()],
-            [PROBE.to_vec(), b"a".into(), b"b".into()]
-        );
-    }
-
-    #[test]
-    fn loopback_refuses_the_datagram_itself() {
-        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut socket = socket_to(address);
-        for _ in 0..3 {
-            assert!(refusal(socket.send(b"lost", TIME)).contains("nobody listens there"));
-        }
-        let receiver = UdpSocket::bind(address).unwrap();
-        assert_eq!(refusal(socket.send(b"a", TIME)), "taken");
-        drop(receiver);
-        assert!(refusal(socket.send(b"b", TIME)).contains("nobody listens there"));
-    }
-
-    #[test]
-    fn what_no_datagram_can_be_is_too_large() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut socket = socket_to(receiver.local_addr().unwrap());
-        assert_eq!(refusal(socket.send(&[b'a'; 65_508], TIME)), "too large");
-        assert_eq!(refusal(socket.send(b"a", TIME)), "taken");
-    }
-
-    #[test]
-    fn a_name_that_is_none_is_said() {
-        let mut socket = Socket::new(Address::udp("quipu.invalid").unwrap());
-        let said = refusal(socket.send(b"a", TIME));
-        assert!(said.starts_with("udp://quipu.invalid:8125: "), "{said}");
-    }
-
-    #[test]
-    fn a_name_may_have_an_address_where_nobody_listens() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = receiver.local_addr().unwrap().port();
-        let mut socket = Socket::new(Address::udp(&format!("localhost:{port}")).unwrap());
-        // IPv6 may come first.
-        let taken = (0..4).any(|_| socket.send(b"a", TIME).is_ok());
-        assert!(taken);
-    }
-}
+mod tests;

@@ -62,7 +62,8 @@ fn push_gauge(
 }
 
 impl Encoding<'_> {
-    /// Cuts the records, in their order, into parts of nearly the same size, and writes a line for each.
+    /// Cuts the records, in their order, into parts of nearly the same size, and writes a line for
+    /// each.
     fn timer(
         &mut self,
         values: &HistogramSnapshot<'_>,

@@ -1,4 +1,5 @@
-//! Plain StatsD, as Etsy's server reads it: <https://github.com/statsd/statsd/blob/master/docs/metric_types.md>.
+//! Plain StatsD, as Etsy's server reads it:
+//! <https://github.com/statsd/statsd/blob/master/docs/metric_types.md>.
 //!
 //! - `name`: what series are called there. `line`: a series as lines.
 #![forbid(unsafe_code)]
@@ -19,8 +20,8 @@ const TIMER_LINES: usize = 100;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StatsdTags {
-    /// Their values are more parts of the name, in the order of their keys: `http.requests.GET`. Every
-    /// server takes that.
+    /// Their values are more parts of the name, in the order of their keys: `http.requests.GET`.
+    /// Every server takes that.
     #[default]
     NameParts,
     /// They are Graphite's tags: `http.requests;method=GET`. For Etsy's server from version 0.9 on,
@@ -28,7 +29,8 @@ pub enum StatsdTags {
     Graphite,
 }
 
-/// Sends to a plain StatsD server, such as Etsy's, over UDP. For a Datadog agent there is `DogStatsd`.
+/// Sends to a plain StatsD server, such as Etsy's, over UDP. For a Datadog agent there is
+/// `DogStatsd`.
 ///
 /// ```text
 /// http.requests.GET:3|c
@@ -44,10 +46,10 @@ pub enum StatsdTags {
 /// | an up-down counter, a gauge | `g`: what it is now; NaN and infinities are dropped, and counted |
 /// | a histogram | `ms`: what was recorded since the last delivery, in at most 100 lines |
 ///
-/// Durations in histograms are in milliseconds, whatever their unit was; all other values are in base
-/// units: seconds, bytes, ratios. The protocol takes a gauge with a sign for a change, so a negative one
-/// comes after a line that sets it to 0, in the same datagram. Lines have one value and no field but a
-/// sample rate, since servers take what they do not know for something else.
+/// Durations in histograms are in milliseconds, whatever their unit was; all other values are in
+/// base units: seconds, bytes, ratios. The protocol takes a gauge with a sign for a change, so a
+/// negative one comes after a line that sets it to 0, in the same datagram. Lines have one value
+/// and no field but a sample rate, since servers take what they do not know for something else.
 ///
 /// ```no_run
 /// let exporter = quipu::Statsd::udp("127.0.0.1:8125")?.prefix("shop");
@@ -57,30 +59,31 @@ pub enum StatsdTags {
 ///
 /// # Histograms
 ///
-/// A histogram with up to 100 records since the last delivery has a line for each. Of more, each line
-/// stands for a hundredth of the records, with the value in their middle and a sample rate that says how
-/// many they are; the first is the smallest record, and the last is the largest, where these are
-/// known. So the weights add up to the count. Etsy's server uses weights for the count and the rate only,
-/// and makes quantiles, means and sums of the lines as if each stood for one record: quantiles and
-/// means are right to a hundredth of the ranks, a sum is that of the lines. Values are moved within their
-/// buckets, by 3.2 %, 0.4 % or 0.05 % at most for 1, 2 or 3 significant digits.
-/// [`timer_lines`](Self::timer_lines) sets another number.
+/// A histogram with up to 100 records since the last delivery has a line for each. Of more, each
+/// line stands for a hundredth of the records, with the value in their middle and a sample rate
+/// that says how many they are; the first is the smallest record, and the last is the largest,
+/// where these are known. So the weights add up to the count. Etsy's server uses weights for the
+/// count and the rate only, and makes quantiles, means and sums of the lines as if each stood for
+/// one record: quantiles and means are right to a hundredth of the ranks, a sum is that of the
+/// lines. Values are moved within their buckets, by 3.2 %, 0.4 % or 0.05 % at most for 1, 2 or 3
+/// significant digits. [`timer_lines`](Self::timer_lines) sets another number.
 ///
 /// # Names
 ///
-/// In names all but ASCII letters, digits, `_`, `-` and `.` becomes `_`; in what labels add, a period
-/// does as well, and an empty value is `_`. Of names that come to the same the first keeps it, and the
-/// others get eight hexadecimal digits appended.
+/// In names all but ASCII letters, digits, `_`, `-` and `.` becomes `_`; in what labels add, a
+/// period does as well, and an empty value is `_`. Of names that come to the same the first keeps
+/// it, and the others get eight hexadecimal digits appended.
 ///
 /// # Loss
 ///
-/// UDP has no acknowledgement. What counts is that the system took a datagram: each record is in exactly
-/// one that it took, and one that it refuses is sent again. What can be lost: what a server's buffer has
-/// no room for, and what is under way to another host when the server ends, until the host's refusal
-/// comes back; on loopback the refusal comes with the datagram that it is about. After a refusal, and at
-/// first, another host is sent an empty line and given 100 ms to refuse that. A line that fits into no
-/// datagram is dropped and counted as too large. No send blocks beyond the deadline of the attempt, and
-/// names of hosts are looked up in a thread of its own.
+/// UDP has no acknowledgement. What counts is that the system took a datagram: each record is in
+/// exactly one that it took, and one that it refuses is sent again. What can be lost: what a
+/// server's buffer has no room for, and what is under way to another host when the server ends,
+/// until the host's refusal comes back; on loopback the refusal comes with the datagram that it is
+/// about. After a refusal, and at first, another host is sent an empty line and given 100 ms to
+/// refuse that. A line that fits into no datagram is dropped and counted as too large. No send
+/// blocks beyond the deadline of the attempt, and names of hosts are looked up in a thread of its
+/// own.
 ///
 /// Needs the feature `statsd`.
 pub struct Statsd {
@@ -135,15 +138,15 @@ impl Statsd {
         self
     }
 
-    /// How many lines a histogram has in one delivery, at most; 100 by default, at least 1. With 1,000
-    /// the quantile 99.9 % means something.
+    /// How many lines a histogram has in one delivery, at most; 100 by default, at least 1. With
+    /// 1,000 the quantile 99.9 % means something.
     pub fn timer_lines(mut self, lines: usize) -> Self {
         self.timer_lines = lines.max(1);
         self
     }
 
-    /// How large datagrams may be: 1,432 bytes by default, at least 64 and at most 65,507. Larger ones
-    /// than a packet are cut up on the way, and each part can get lost.
+    /// How large datagrams may be: 1,432 bytes by default, at least 64 and at most 65,507. Larger
+    /// ones than a packet are cut up on the way, and each part can get lost.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.packets.set_max_bytes(bytes);
         self

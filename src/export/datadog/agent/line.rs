@@ -53,8 +53,8 @@ pub(super) struct LineEncoder {
 }
 
 impl LineEncoder {
-    /// One that writes series as they were rendered; `time_of` says which second a delta is of, if it is
-    /// to be told.
+    /// One that writes series as they were rendered; `time_of` says which second a delta is of, if
+    /// it is to be told.
     pub(super) fn with<'a, F>(&'a mut self, rendered: &'a Rendered, time_of: F) -> Encoding<'a, F>
     where
         F: FnMut(&Snapshot) -> Option<u64>,

@@ -47,47 +47,48 @@ const UNIX_BYTES: usize = 8_192;
 ///
 /// # Distributions
 ///
-/// A record is moved to the middle of its bucket, by 3.2 %, 0.4 % or 0.05 % of the value at most for
-/// 1, 2 or 3 significant digits; the smallest and the largest are exact where they are known. Values
-/// that stand for one record each are packed into one line, those that stand for n have the sample
-/// rate 1/n, chosen so that the agent's weight is n again, to the last record. So counts are exact,
-/// and quantiles are as precise as the buckets and the agent's sketch (1 %) together. The sketch itself
-/// gives up small values when it gets more than 268 million records in 10 seconds.
+/// A record is moved to the middle of its bucket, by 3.2 %, 0.4 % or 0.05 % of the value at most
+/// for 1, 2 or 3 significant digits; the smallest and the largest are exact where they are known.
+/// Values that stand for one record each are packed into one line, those that stand for n have the
+/// sample rate 1/n, chosen so that the agent's weight is n again, to the last record. So counts are
+/// exact, and quantiles are as precise as the buckets and the agent's sketch (1 %) together. Older
+/// agents' sketches give up small values when they get more than 268 million records in 10 seconds.
 ///
 /// # Names and tags
 ///
-/// In names all but ASCII letters, digits, `_` and `.` becomes `_`; in tags, `|`, `,`, `#`, white space
-/// and control characters do. Datadog makes letters of tags small. Names longer than 200 characters
-/// are cut, and so are tags. What would be one series at Datadog after all that is told apart: a name
-/// gets eight hexadecimal digits appended, a series a tag `quipu_series`.
+/// In names all but ASCII letters, digits, `_` and `.` becomes `_`; in tags, `|`, `,`, `#`, white
+/// space and control characters do. Datadog makes letters of tags small. Names longer than 200
+/// characters are cut, and so are tags. What would be one series at Datadog after all that is told
+/// apart: a name gets eight hexadecimal digits appended, a series a tag `quipu_series`.
 ///
-/// `DD_ENV`, `DD_SERVICE` and `DD_VERSION` are the tags `env`, `service` and `version` of every line,
-/// `DD_ENTITY_ID` is `dd.internal.entity_id`; a tag that is set by [`tag`](Self::tag), and a label,
-/// wins over them. `DD_EXTERNAL_ENV`, and the container that the process runs in, go with every line as
-/// well, for the agent to add the container's tags; see
+/// `DD_ENV`, `DD_SERVICE` and `DD_VERSION` are the tags `env`, `service` and `version` of every
+/// line, `DD_ENTITY_ID` is `dd.internal.entity_id`; a tag that is set by [`tag`](Self::tag), and a
+/// label, wins over them. `DD_EXTERNAL_ENV`, and the container that the process runs in, go with
+/// every line as well, for the agent to add the container's tags; see
 /// [`without_origin_detection`](Self::without_origin_detection).
 ///
 /// # Loss
 ///
-/// The protocol has no acknowledgement. What counts is that the system took a datagram: each record is
-/// in exactly one that it took. One that it refuses (nobody listens, no such socket, no room in time, too
-/// large) is sent again, and so is one that was not finished on a stream, of which the agent takes
-/// nothing. When the agent restarts or its socket is replaced, the next datagram goes to the new one.
+/// The protocol has no acknowledgement. What counts is that the system took a datagram: each record
+/// is in exactly one that it took. One that it refuses (nobody listens, no such socket, no room in
+/// time, too large) is sent again, and so is one that was not finished on a stream, of which the
+/// agent takes nothing. When the agent restarts or its socket is replaced, the next datagram goes
+/// to the new one.
 ///
-/// What can be lost: datagrams that an agent has not read yet when it ends, or that its buffer has no room
-/// for, which UDP does not tell; and over UDP to another host, those under way when the agent ends, until
-/// the host's refusal comes back. On loopback the refusal comes with the datagram that it is about. After a
-/// refusal, and at first, another host is sent an empty line and given 100 ms to refuse that. A line that
-/// fits into no datagram is dropped and counted as too large.
+/// What can be lost: datagrams that an agent has not read yet when it ends, or that its buffer has
+/// no room for, which UDP does not tell; and over UDP to another host, those under way when the
+/// agent ends, until the host's refusal comes back. On loopback the refusal comes with the datagram
+/// that it is about. After a refusal, and at first, another host is sent an empty line and given
+/// 100 ms to refuse that. A line that fits into no datagram is dropped and counted as too large.
 ///
-/// No send blocks beyond the deadline of the attempt. Names of hosts are looked up, and Unix streams
-/// connected, in a thread of its own.
+/// No send blocks beyond the deadline of the attempt. Names of hosts are looked up, and Unix
+/// streams connected, in a thread of its own.
 ///
 /// # Telemetry
 ///
-/// Every 10 seconds, and at the end, lines `datadog.dogstatsd.client.*` go with a delivery: metrics,
-/// packets and bytes sent and dropped, with the tags `client:quipu`, `client_version` and `client_transport`; see
-/// [`without_telemetry`](Self::without_telemetry).
+/// Every 10 seconds, and at the end, lines `datadog.dogstatsd.client.*` go with a delivery:
+/// metrics, packets and bytes sent and dropped, with the tags `client:quipu`, `client_version` and
+/// `client_transport`; see [`without_telemetry`](Self::without_telemetry).
 ///
 /// Needs the feature `dogstatsd`.
 pub struct DogStatsd {
@@ -122,8 +123,8 @@ impl DogStatsd {
         Ok(Self::to(Address::unix_datagram(path.as_ref())?))
     }
 
-    /// Sends over a stream to the Unix socket at `path`, which need not exist yet. Each datagram has its
-    /// length in front, in four bytes, little endian.
+    /// Sends over a stream to the Unix socket at `path`, which need not exist yet. Each datagram
+    /// has its length in front, in four bytes, little endian.
     ///
     /// # Errors
     ///
@@ -133,8 +134,8 @@ impl DogStatsd {
         Ok(Self::to(Address::unix_stream(path.as_ref())?))
     }
 
-    /// Sends to a URL: `udp://host:port`, `unixgram:///path`, `unixstream:///path`, or `unix:///path`
-    /// for whichever of the two the socket is.
+    /// Sends to a URL: `udp://host:port`, `unixgram:///path`, `unixstream:///path`, or
+    /// `unix:///path` for whichever of the two the socket is.
     ///
     /// # Errors
     ///
@@ -144,8 +145,8 @@ impl DogStatsd {
     }
 
     /// Sends to where the environment says: to the URL `DD_DOGSTATSD_URL`, else by UDP to the host
-    /// `DD_AGENT_HOST` and the port `DD_DOGSTATSD_PORT`, which are 127.0.0.1 and 8125 if they are not
-    /// set.
+    /// `DD_AGENT_HOST` and the port `DD_DOGSTATSD_PORT`, which are 127.0.0.1 and 8125 if they are
+    /// not set.
     ///
     /// # Errors
     ///
@@ -187,24 +188,25 @@ impl DogStatsd {
         self
     }
 
-    /// How large datagrams may be: 1,432 bytes over UDP and 8,192 over Unix sockets by default; at least
-    /// 64 and at most 65,507.
+    /// How large datagrams may be: 1,432 bytes over UDP and 8,192 over Unix sockets by default; at
+    /// least 64 and at most 65,507.
     ///
-    /// Over UDP larger ones are cut into packets on the way, each of which can get lost. The agent reads
-    /// at most its setting `dogstatsd_buffer_size`, which is 8,192, and ignores the rest. What is
-    /// larger than the system takes is cut into smaller datagrams.
+    /// Over UDP larger ones are cut into packets on the way, each of which can get lost. The agent
+    /// reads at most its setting `dogstatsd_buffer_size`, which is 8,192, and ignores the rest.
+    /// What is larger than the system takes is cut into smaller datagrams.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.packets.set_max_bytes(bytes);
         self
     }
 
-    /// Gives counts and gauges the time of their snapshot, for an agent from version 7.40 on. By default
-    /// they have none.
+    /// Gives counts and gauges the time of their snapshot, for an agent from version 7.40 on. By
+    /// default they have none.
     ///
-    /// The agent then passes them on as they are, instead of adding them up in its intervals: counts
-    /// stay counts rather than becoming rates, and those of a delivery that was late are of the time when
-    /// they were recorded. But of all points that a series has in one second Datadog keeps the last one,
-    /// so every process needs a tag that tells it apart from others on its host.
+    /// The agent then passes them on as they are, instead of adding them up in its intervals:
+    /// counts stay counts rather than becoming rates, and those of a delivery that was late are of
+    /// the time when they were recorded. But of all points that a series has in one second Datadog
+    /// keeps the last one, so every process needs a tag that tells it apart from others on its
+    /// host.
     pub fn with_timestamps(mut self) -> Self {
         self.has_timestamps = true;
         self
@@ -217,8 +219,8 @@ impl DogStatsd {
     }
 
     /// Leaves out which container the process is in. By default it is told, unless
-    /// `DD_ORIGIN_DETECTION_ENABLED` is `false`: the container's id, or the inode of its control group
-    /// where that is not visible, found in `/proc` once, and `DD_EXTERNAL_ENV`.
+    /// `DD_ORIGIN_DETECTION_ENABLED` is `false`: the container's id, or the inode of its control
+    /// group where that is not visible, found in `/proc` once, and `DD_EXTERNAL_ENV`.
     pub fn without_origin_detection(mut self) -> Self {
         self.spelling.origin.clear();
         self

@@ -2,12 +2,13 @@
 //! (<https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/#dogstatsd-protocol-v14>).
 //!
 //! With version 1 of control groups, and in the host's namespace, `/proc/self/cgroup` names the
-//! container. Otherwise the files that are mounted into it may; and if they do not, the inode of its
-//! control group is one that the agent knows the container by.
+//! container. Otherwise the files that are mounted into it may; and if they do not, the inode of
+//! its control group is one that the agent knows the container by.
 #![forbid(unsafe_code)]
 
 /// The inode of the host's own namespace of control groups, in which nobody is in a container
-/// (`PROC_CGROUP_INIT_INO`, <https://github.com/torvalds/linux/blob/master/include/linux/proc_ns.h>).
+/// (`PROC_CGROUP_INIT_INO`,
+/// <https://github.com/torvalds/linux/blob/master/include/linux/proc_ns.h>).
 #[cfg(target_os = "linux")]
 const HOST_NAMESPACE: u64 = 0xEFFF_FFFB;
 

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-/// Why a [`Datadog`](crate::Datadog) exporter cannot be set up. What was given is not shown: it may be a
-/// key.
+/// Why a [`Datadog`](crate::Datadog) exporter cannot be set up. What was given is not shown: it may
+/// be a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DatadogError {
-    /// There is no API key, or it is no text of ASCII letters and digits. Give the one that Datadog shows
-    /// under "Organization Settings", "API Keys".
+    /// There is no API key, or it is no text of ASCII letters and digits. Give the one that Datadog
+    /// shows under "Organization Settings", "API Keys".
     Key,
     /// The site is no name of a host. Give one like `datadoghq.com` or `datadoghq.eu`.
     Site,

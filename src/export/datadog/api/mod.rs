@@ -28,10 +28,10 @@ const DEFAULT_SITE: &str = "datadoghq.com";
 /// | an up-down counter, a gauge | a gauge; NaN and infinities are dropped, and counted |
 /// | a histogram that recorded something since the last delivery | a count `NAME.count`, and gauges `NAME.avg`, `NAME.median`, `NAME.95percentile`, `NAME.99percentile` and `NAME.max`: what the agent makes of one, and one quantile more |
 ///
-/// Values are in base units, seconds, bytes and ratios, and say so. Quantiles are the upper bound of
-/// their bucket: too large by 6.25 %, 0.79 % or 0.1 % at most for 1, 2 or 3 significant digits. They
-/// cannot be added up over machines; where that is needed, send to an agent, by `DogStatsd`, or to an
-/// OpenTelemetry collector.
+/// Values are in base units, seconds, bytes and ratios, and say so. Quantiles are the upper bound
+/// of their bucket: too large by 6.25 %, 0.79 % or 0.1 % at most for 1, 2 or 3 significant digits.
+/// They cannot be added up over machines; where that is needed, send to an agent, by `DogStatsd`,
+/// or to an OpenTelemetry collector.
 ///
 /// ```no_run
 /// let exporter = quipu::Datadog::new("0123456789abcdef0123456789abcdef")?
@@ -43,24 +43,26 @@ const DEFAULT_SITE: &str = "datadoghq.com";
 ///
 /// # Names and tags
 ///
-/// As for `DogStatsd`: in names all but ASCII letters, digits, `_` and `.` becomes `_`, and so do `|`,
-/// `,`, `#`, white space and control characters in tags; names longer than 184 characters and tags
-/// longer than 200 are cut; what would be one series is told apart. `DD_ENV`, `DD_SERVICE` and
-/// `DD_VERSION` are the tags `env`, `service` and `version`, over which [`tag`](Self::tag) and labels win.
-/// The host is `DD_HOSTNAME`, or what the system calls itself; [`host`](Self::host) sets another one.
+/// As for `DogStatsd`: in names all but ASCII letters, digits, `_` and `.` becomes `_`, and so do
+/// `|`, `,`, `#`, white space and control characters in tags; names longer than 184 characters and
+/// tags longer than 200 are cut; what would be one series is told apart. `DD_ENV`, `DD_SERVICE` and
+/// `DD_VERSION` are the tags `env`, `service` and `version`, over which [`tag`](Self::tag) and
+/// labels win. The host is `DD_HOSTNAME`, or what the system calls itself; [`host`](Self::host)
+/// sets another one.
 ///
 /// # Deliveries
 ///
 /// A point is of the second in which its snapshot was taken. Of points of one series in one second
-/// Datadog keeps the last, so each delivery has a second of its own, and *each process needs a tag that
-/// tells it apart* from others on its host that record the same. What cannot be delivered for a longer
-/// time follows as one point; one older than 55 minutes is sent as of 55 minutes ago, since Datadog takes
-/// none older than an hour.
+/// Datadog keeps the last, so each delivery has a second of its own, and *each process needs a tag
+/// that tells it apart* from others on its host that record the same. What cannot be delivered for
+/// a longer time follows as one point; one older than 55 minutes is sent as of 55 minutes ago,
+/// since Datadog takes none older than an hour.
 ///
-/// A delivery goes in requests of at most 3 MiB, 480 KiB compressed. One that fails is sent again from the
-/// request on that failed, with the same values and times, so that what was taken although the answer got
-/// lost is replaced by the same. What Datadog refuses for good is dropped and counted, and so are the
-/// errors of an answer that takes the rest. Requests end by the deadline of the attempt.
+/// A delivery goes in requests of at most 3 MiB, 480 KiB compressed. One that fails is sent again
+/// from the request on that failed, with the same values and times, so that what was taken although
+/// the answer got lost is replaced by the same. What Datadog refuses for good is dropped and
+/// counted, and so are the errors of an answer that takes the rest. Requests end by the deadline of
+/// the attempt.
 ///
 /// The key goes to the chosen site only, in a header; no message, log line or `Debug` shows it.
 ///
@@ -94,7 +96,8 @@ impl Datadog {
         exporter.site(DEFAULT_SITE)
     }
 
-    /// Sends with the key `DD_API_KEY` to the site `DD_SITE`, which is `datadoghq.com` if it is not set.
+    /// Sends with the key `DD_API_KEY` to the site `DD_SITE`, which is `datadoghq.com` if it is not
+    /// set.
     ///
     /// # Errors
     ///
@@ -142,12 +145,14 @@ impl Datadog {
         self.endpoint(&format!("https://api.{site}"))
     }
 
-    /// Sends to a proxy, or to something else that takes the same requests: to `/api/v2/series` below
-    /// this URL, such as `https://proxy.example:8443/datadog`. With `http` the key goes unencrypted.
+    /// Sends to a proxy, or to something else that takes the same requests: to `/api/v2/series`
+    /// below this URL, such as `https://proxy.example:8443/datadog`. With `http` the key goes
+    /// unencrypted.
     ///
     /// # Errors
     ///
-    /// [`DatadogError::Endpoint`], if it is no URL of `https` or `http` without user, query and fragment.
+    /// [`DatadogError::Endpoint`], if it is no URL of `https` or `http` without user, query and
+    /// fragment.
     pub fn endpoint(mut self, url: &str) -> Result<Self, DatadogError> {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let host = rest.and_then(|rest| rest.split('/').next());
