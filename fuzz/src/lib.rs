@@ -1,5 +1,6 @@
 //! What the targets share.
 
+pub mod agent;
 pub mod exposition;
 mod histogram;
 mod model;
