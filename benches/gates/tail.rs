@@ -3,8 +3,9 @@
 //!
 //! Each record is timed by itself with the raw clock. Between any two records nothing is timed the
 //! same way, and an addition to a thread-local cell: what these take is of the machine's own
-//! making: interrupts, other processes, a hypervisor. A record over the bound counts only where
-//! that noise is under it. Noise that the cell does not show is left, such as caches that another
+//! making: interrupts, other processes, a hypervisor; and so is what plain cells take that are as many as
+//! the histograms' and that the other thread reads as well: the way of the processor's cores with memory
+//! that one writes and another reads. A record over the bound counts only where that noise is under it. Noise that the cell does not show is left, such as caches that another
 //! process has emptied, and only ever makes records slower: a gate that does not hold is tried
 //! again a little later, and the best try counts. The clock does not wait for a store to
 //! leave the core, and neither does a thread that records.
@@ -28,6 +29,8 @@ const HISTOGRAMS: usize = 100;
 const RECORDS: usize = 1_000_000;
 /// Snapshots that must have been taken during a million records.
 const FEWEST_SNAPSHOTS: u64 = 20;
+/// Plain cells for each histogram.
+const CELLS_OF_A_HISTOGRAM: usize = 1_024;
 /// Measurements of a gate that does not hold, and the pause between two of them.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(250);
@@ -46,6 +49,8 @@ struct Bed {
     counters: Vec<Counter>,
     histograms: Vec<Histogram>,
     values: Box<[u64; LATENCIES]>,
+    /// As many as all histograms have, about.
+    cells: Vec<AtomicU64>,
     clock: Clock,
 }
 
@@ -77,14 +82,15 @@ pub fn measure(slack: f64) -> Vec<Verdict> {
 struct Samples {
     nothing: Vec<u64>,
     cell: Vec<u64>,
+    shared_cell: Vec<u64>,
     record: Vec<u64>,
 }
 
 impl Samples {
     /// Written to, so that no page is touched for the first time while the clock runs.
     fn new() -> Self {
-        let [nothing, cell, record] = [(); 3].map(|()| vec![1; RECORDS]);
-        Self { nothing, cell, record }
+        let [nothing, cell, shared_cell, record] = [(); 4].map(|()| vec![1; RECORDS]);
+        Self { nothing, cell, shared_cell, record }
     }
 }
 
@@ -99,7 +105,9 @@ impl Bed {
             counters.expect("an empty registry has room"),
             histograms.expect("an empty registry has room"),
         );
-        let bed = Self { registry, counters, histograms, values: latencies(), clock: Clock::new() };
+        let cells = (0..HISTOGRAMS * CELLS_OF_A_HISTOGRAM).map(|_| AtomicU64::new(0)).collect();
+        let (values, clock) = (latencies(), Clock::new());
+        let bed = Self { registry, counters, histograms, values, cells, clock };
         bed.touch();
         bed
     }
@@ -121,6 +129,7 @@ impl Bed {
     ) -> Verdict {
         let snapshot = || {
             black_box(self.registry.snapshot());
+            black_box(self.cells.iter().map(|cell| cell.load(Relaxed)).fold(0, u64::wrapping_add));
         };
         best_of_tries(|| {
             let met_snapshots = self.sample(samples, &snapshot, record) >= FEWEST_SNAPSHOTS;
@@ -183,8 +192,8 @@ impl Bed {
     }
 
     fn noise_and_record_ns(&self, samples: &mut Samples) -> (f64, f64) {
-        let nothing_ns = self.p9999_ns(&mut samples.nothing);
-        let noise_ns = self.p9999_ns(&mut samples.cell).max(nothing_ns);
+        let noise = [&mut samples.nothing, &mut samples.cell, &mut samples.shared_cell];
+        let noise_ns = noise.map(|noise| self.p9999_ns(noise)).into_iter().fold(0.0, f64::max);
         (noise_ns, self.p9999_ns(&mut samples.record))
     }
 
@@ -226,6 +235,11 @@ impl Bed {
             for number in 0..RECORDS {
                 samples.nothing[number] = self.time(|| ());
                 samples.cell[number] = self.time(floor::add);
+                let histogram = number % HISTOGRAMS * CELLS_OF_A_HISTOGRAM;
+                let value = self.values[number % LATENCIES] as usize;
+                let shared = &self.cells[histogram + value % CELLS_OF_A_HISTOGRAM];
+                samples.shared_cell[number] =
+                    self.time(|| shared.store(shared.load(Relaxed).wrapping_add(1), Relaxed));
                 samples.record[number] = self.time(|| record(number));
             }
             let meanwhile = finished_so_far() - before;
