@@ -8,9 +8,10 @@ use exporter::{
     A_CHANCE, NEVER, PATIENCE, by, client_of, gate, held_back, registry, returns, wait_until,
 };
 use quipu::testing::TestExporter;
-use quipu::{CancelToken, Client, Delivery, ExportError, Exporter, Report};
+use quipu::{CancelToken, Client, Delivery, ExportError, Exporter, Registry, Report};
+use std::ops::Deref;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -306,4 +307,29 @@ fn a_cancelled_client_with_an_exporter_that_hangs_is_given_its_stop_timeout() {
     let report = in_time(|| client.stop(TIMEOUT));
     assert_eq!(undelivered(&report), ["hanging"]);
     drop(held);
+}
+
+/// A registry that the flusher gets no hold of while the test has the lock.
+struct Withheld(Arc<(Registry, Mutex<()>)>);
+
+impl Deref for Withheld {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        if thread::current().name() == Some("quipu-flusher") {
+            drop(self.0.1.lock());
+        }
+        &self.0.0
+    }
+}
+
+#[test]
+fn a_last_snapshot_that_is_not_taken_in_time_is_one_that_nobody_has() {
+    let shared = Arc::new((Registry::new(), Mutex::new(())));
+    let lock = shared.1.lock().unwrap();
+    let client = Client::builder().registry(Withheld(shared.clone())).flush_interval(NEVER);
+    let client = client.exporter(TestExporter::new()).start().unwrap();
+    let report = client.stop(A_CHANCE);
+    assert_eq!(undelivered(&report), ["test"]);
+    drop(lock);
 }

@@ -155,7 +155,9 @@ impl Pipeline {
             self.flushes.waiters.wait(deadline + END_TIMEOUT, have_ended);
             self.join(deadline + END_TIMEOUT + JOIN_TIMEOUT);
         }
-        self.report()
+        let progress = self.flushes.progress();
+        // A last snapshot that is not taken yet is one that nobody has.
+        self.report_up_to(progress.sequence + u64::from(!progress.has_ended))
     }
 
     /// Joins the threads whose work is done, until `end`.

@@ -2,7 +2,7 @@
 
 use crate::buckets::Row;
 use crate::sync::{self, AtomicPtr, AtomicU64, Ordering::Relaxed};
-use std::mem::{ManuallyDrop, transmute_copy};
+use std::mem::ManuallyDrop;
 
 /// An `AtomicU64` with one writer.
 ///
@@ -82,6 +82,8 @@ pub(super) fn add_rows<const N: usize>(
     #[cfg(target_arch = "x86_64")]
     if in_pairs {
         use std::arch::x86_64::__m128i;
+        use std::mem::transmute_copy;
+
         // SAFETY: four pairs of words, of which every pattern of bits is valid.
         let [mut a, mut b, mut c, mut d]: [__m128i; 4] = unsafe { transmute_copy(sums) };
         for row in rows {
@@ -106,6 +108,8 @@ pub(super) fn add_rows<const N: usize>(
         *sums = unsafe { transmute_copy(&[a, b, c, d]) };
         return;
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = in_pairs;
     for row in rows {
         for (sum, cell) in sums.iter_mut().zip(row) {
             *sum = sum.wrapping_add(cell.load());

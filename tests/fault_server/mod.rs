@@ -9,6 +9,7 @@
 mod connection;
 mod request;
 mod script;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod tls;
 
 pub use request::Request;

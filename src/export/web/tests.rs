@@ -133,6 +133,7 @@ fn what_breaks_on_the_way_is_unreachable() {
         (Script::Garbage, &plain),
         (Script::Garbage, &tls),
         (Script::serves(), &tls),
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         (Script::SelfSigned, &tls),
         (Script::serves(), &nowhere),
     ] {
