@@ -24,6 +24,7 @@ mod log_file;
 mod number;
 #[cfg(all(feature = "otlp", not(loom)))]
 mod otlp;
+mod pieces;
 mod prometheus;
 mod provider;
 #[cfg(any(feature = "datadog", feature = "dogstatsd", feature = "statsd"))]

@@ -5,12 +5,12 @@
 #![forbid(unsafe_code)]
 
 use super::field::{attribute, exponential_point, metric, number_point, value};
+use crate::export::pieces::Pieces;
 use crate::export::scale::Scale;
 use crate::export::wire::push_bytes;
 use crate::series::{Descriptor, Kind};
 use crate::snapshot::Catalog;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// All series of one name.
@@ -19,13 +19,6 @@ pub(super) struct Family {
     pub(super) scale: Scale,
     /// The metric's message up to its points.
     pub(super) head: Vec<u8>,
-}
-
-struct Series {
-    /// Its position in the catalog.
-    at: u32,
-    family: u32,
-    piece: Range<usize>,
 }
 
 /// A series and what was rendered for it.
@@ -44,8 +37,7 @@ pub(super) struct Plan {
     catalog: Arc<Catalog>,
     by_name: HashMap<Box<str>, u32>,
     families: Vec<Family>,
-    series: Vec<Series>,
-    pieces: Vec<u8>,
+    pieces: Pieces,
 }
 
 impl Plan {
@@ -54,31 +46,15 @@ impl Plan {
         if Arc::ptr_eq(&self.catalog, catalog) {
             return;
         }
-        if catalog.in_common(&self.catalog) != self.series.len() {
+        if catalog.in_common(&self.catalog) != self.pieces.len() {
             // Of another registry, or an older one, whose series have other places.
             *self = Self::default();
         }
-        for at in self.series.len()..catalog.len() {
+        for at in self.pieces.len()..catalog.len() {
             self.add(at, catalog.get(at));
         }
-        self.put_in_order(catalog);
+        self.pieces.put_in_order(catalog);
         self.catalog = catalog.clone();
-    }
-
-    fn put_in_order(&mut self, catalog: &Catalog) {
-        let mut by_position = vec![0; self.series.len()];
-        for (number, series) in self.series.iter().enumerate() {
-            by_position[series.at as usize] = number;
-        }
-        let mut pieces = Vec::with_capacity(self.pieces.len());
-        let ordered = catalog.sorted().iter().map(|&at| {
-            let series = &self.series[by_position[at as usize]];
-            let start = pieces.len();
-            pieces.extend_from_slice(&self.pieces[series.piece.clone()]);
-            Series { piece: start..pieces.len(), ..*series }
-        });
-        self.series = ordered.collect();
-        self.pieces = pieces;
     }
 
     fn add(&mut self, at: usize, descriptor: &Descriptor) {
@@ -86,15 +62,15 @@ impl Plan {
             Some(&family) => family,
             None => self.add_family(descriptor),
         };
-        let start = self.pieces.len();
         let field = match descriptor.kind() {
             Kind::Histogram => exponential_point::ATTRIBUTES,
             _ => number_point::ATTRIBUTES,
         };
-        for label in descriptor.labels() {
-            push_attribute(&mut self.pieces, field, label.key(), label.value());
-        }
-        self.series.push(Series { at: at as u32, family, piece: start..self.pieces.len() });
+        self.pieces.add(at, family, |piece| {
+            for label in descriptor.labels() {
+                push_attribute(piece, field, label.key(), label.value());
+            }
+        });
     }
 
     fn add_family(&mut self, descriptor: &Descriptor) -> u32 {
@@ -115,17 +91,17 @@ impl Plan {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.series.len()
+        self.pieces.len()
     }
 
     /// The series from a place on.
     pub(super) fn series(&self, from: usize) -> impl Iterator<Item = Rendered<'_>> {
-        self.series.iter().enumerate().skip(from).map(|(place, series)| Rendered {
+        self.pieces.iter().enumerate().skip(from).map(|(place, piece)| Rendered {
             place,
-            at: series.at as usize,
-            number: series.family,
-            family: self.family(series.family),
-            attributes: &self.pieces[series.piece.clone()],
+            at: piece.at,
+            number: piece.family,
+            family: self.family(piece.family),
+            attributes: piece.bytes,
         })
     }
 

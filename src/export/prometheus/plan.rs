@@ -8,13 +8,13 @@
 use super::PrometheusNames;
 use super::bounds::Bounds;
 use super::name::{LabelSets, Names, exported_labels};
+use crate::export::pieces::Pieces;
 use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind};
 use crate::snapshot::{Catalog, Followed, Step};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What a format writes of families and series ahead.
@@ -55,14 +55,6 @@ pub(super) struct Family<T> {
     pub(super) rendered: T,
 }
 
-#[derive(Clone, Debug)]
-struct Series {
-    /// Its position in the catalog.
-    at: u32,
-    family: u32,
-    piece: Range<usize>,
-}
-
 /// A series and what was rendered for it.
 pub(super) struct Rendered<'a, T> {
     /// Its position in the catalog.
@@ -80,9 +72,7 @@ pub(super) struct Plan<S: Syntax> {
     label_sets: LabelSets,
     by_name: HashMap<Box<str>, u32>,
     families: Vec<Family<S::Family>>,
-    /// By name and labels, and so are their pieces.
-    series: Vec<Series>,
-    pieces: Vec<u8>,
+    pieces: Pieces,
 }
 
 impl<S: Syntax> Plan<S> {
@@ -94,8 +84,7 @@ impl<S: Syntax> Plan<S> {
             label_sets: LabelSets::default(),
             by_name: HashMap::new(),
             families: Vec::new(),
-            series: Vec::new(),
-            pieces: Vec::new(),
+            pieces: Pieces::default(),
         }
     }
 
@@ -113,23 +102,7 @@ impl<S: Syntax> Plan<S> {
         for at in new {
             self.add(at, catalog.get(at), bounds);
         }
-        self.put_in_order(catalog);
-    }
-
-    fn put_in_order(&mut self, catalog: &Catalog) {
-        let mut by_position = vec![0; self.series.len()];
-        for (number, series) in self.series.iter().enumerate() {
-            by_position[series.at as usize] = number;
-        }
-        let mut pieces = Vec::with_capacity(self.pieces.len());
-        let ordered = catalog.sorted().iter().map(|&at| {
-            let series = &self.series[by_position[at as usize]];
-            let start = pieces.len();
-            pieces.extend_from_slice(&self.pieces[series.piece.clone()]);
-            Series { piece: start..pieces.len(), ..*series }
-        });
-        self.series = ordered.collect();
-        self.pieces = pieces;
+        self.pieces.put_in_order(catalog);
     }
 
     fn add(&mut self, at: usize, descriptor: &Descriptor, bounds: &Bounds) {
@@ -139,9 +112,8 @@ impl<S: Syntax> Plan<S> {
         };
         let mut labels = exported_labels(descriptor, self.spelling);
         self.label_sets.tell_apart(family, descriptor, &mut labels);
-        let start = self.pieces.len();
-        S::series(&self.families[family as usize].rendered, &labels, &mut self.pieces);
-        self.series.push(Series { at: at as u32, family, piece: start..self.pieces.len() });
+        let rendered = &self.families[family as usize].rendered;
+        self.pieces.add(at, family, |piece| S::series(rendered, &labels, piece));
     }
 
     fn add_family(&mut self, descriptor: &Descriptor, bounds: &Bounds) -> u32 {
@@ -160,12 +132,12 @@ impl<S: Syntax> Plan<S> {
 
     /// The series of a snapshot whose catalog has `len` of them.
     pub(super) fn series(&self, len: usize) -> impl Iterator<Item = Rendered<'_, S::Family>> {
-        let series = self.series.iter().filter(move |series| (series.at as usize) < len);
-        series.map(|series| Rendered {
-            at: series.at as usize,
-            number: series.family,
-            family: &self.families[series.family as usize],
-            piece: &self.pieces[series.piece.clone()],
+        let pieces = self.pieces.iter().filter(move |piece| piece.at < len);
+        pieces.map(|piece| Rendered {
+            at: piece.at,
+            number: piece.family,
+            family: &self.families[piece.family as usize],
+            piece: piece.bytes,
         })
     }
 }
