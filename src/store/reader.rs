@@ -94,7 +94,6 @@ impl Reader {
         let Self { ahead, open, next: announced } = self;
         ahead.extend(parts);
         ahead.sort_unstable_by_key(|part| Reverse(part.first));
-        let in_pairs = loads_pairs();
         let mut sums = [[0; Row::LEN]; BLOCK];
         let mut count = 0_u64;
         let mut at = 0;
@@ -114,7 +113,7 @@ impl Reader {
             while at < end {
                 let block = at..end.min(at + BLOCK);
                 let sums = &mut sums[..block.len()];
-                add_block(sums, open, |part| &cells(part.shard)[block.clone()], in_pairs);
+                add_block(sums, open, |part| &cells(part.shard)[block.clone()]);
                 count = count.wrapping_add(append(sums, at, rows));
                 at = block.end;
                 announced.iter_mut().for_each(prefetch_some);
@@ -139,31 +138,31 @@ fn add_block<'a>(
     sums: &mut [[u64; Row::LEN]],
     parts: &[Part],
     cells: impl Fn(&Part) -> &'a [Cells],
-    in_pairs: bool,
 ) {
     let mut parts = parts;
     while let Some((eight, others)) = parts.split_first_chunk::<8>() {
-        add_abreast(sums, eight.each_ref().map(&cells), in_pairs);
+        add_abreast(sums, eight.each_ref().map(&cells));
         parts = others;
     }
     if let Some((four, others)) = parts.split_first_chunk::<4>() {
-        add_abreast(sums, four.each_ref().map(&cells), in_pairs);
+        add_abreast(sums, four.each_ref().map(&cells));
         parts = others;
     }
     if let Some((two, others)) = parts.split_first_chunk::<2>() {
-        add_abreast(sums, two.each_ref().map(&cells), in_pairs);
+        add_abreast(sums, two.each_ref().map(&cells));
         parts = others;
     }
     for part in parts {
-        add_abreast(sums, [cells(part)], in_pairs);
+        add_abreast(sums, [cells(part)]);
     }
 }
 
 /// Adds cells to each other before they are added to the sums, so that memory is asked for several
 /// lines at once, and the sums are loaded and stored less often.
-fn add_abreast<const N: usize>(sums: &mut [[u64; Row::LEN]], cells: [&[Cells]; N], in_pairs: bool) {
+fn add_abreast<const N: usize>(sums: &mut [[u64; Row::LEN]], cells: [&[Cells]; N]) {
     // Said once, it is not checked for each row.
     assert!(cells.iter().all(|cells| cells.len() == sums.len()));
+    let in_pairs = loads_pairs();
     for (row, sums) in sums.iter_mut().enumerate() {
         add_rows(sums, cells.map(|cells| &cells[row]), in_pairs);
     }
