@@ -9,7 +9,8 @@
 //! - `orders`: what callers ask of the `flusher`. `handover`: one place for the newest snapshot.
 //! - `delivery`: attempts, backoff, acknowledgement; `exporter`, `failure`: what it runs.
 //! - `standing`: how deliveries go; `report`, `health`: the same for people; `measures`: as metrics.
-//! - `capture`, `trace`: errors, panics and timed work of the program; `captured`: on their way. `clock`, `cancel`: time and the wish to stop.
+//! - `capture`, `trace`: errors, panics and timed work of the program; `captured`: on their way.
+//! - `clock`, `cancel`: time and the wish to stop.
 //!
 //! No lock is held while anything blocks: exporters run without one, and callers wait parked.
 #![forbid(unsafe_code)]

@@ -72,12 +72,13 @@ impl Web {
     ///
     /// What kept it from coming.
     pub(super) fn post(&self, post: &Post<'_>) -> Result<Answer, ExportError> {
-        let origin = origin(post.url);
-        self.answer(post, &origin).map_err(|error| failure(&origin, error))
+        let uri = post.url.parse::<Uri>().unwrap_or_default();
+        let origin = origin_of(&uri);
+        self.answer(post, &uri, &origin).map_err(|error| failure(&origin, error))
     }
 
-    fn answer(&self, post: &Post<'_>, origin: &str) -> Result<Answer, ureq::Error> {
-        let agent = if is_of_this_machine(post.url) { &self.direct } else { &self.agent };
+    fn answer(&self, post: &Post<'_>, uri: &Uri, origin: &str) -> Result<Answer, ureq::Error> {
+        let agent = if is_of_this_machine(uri) { &self.direct } else { &self.agent };
         let mut request = agent.post(post.url);
         for (name, value) in post.headers {
             request = request.header(*name, *value);
@@ -87,8 +88,7 @@ impl Web {
         let mut read = Vec::new();
         // Its head has said what matters.
         let _ = body.into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut read);
-        let uri = post.url.parse::<Uri>().unwrap_or_default();
-        let (user, query) = closed_parts(&uri);
+        let (user, query) = closed_parts(uri);
         Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -232,8 +232,7 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// Whether its host is this machine, by its name or as a loopback address.
-fn is_of_this_machine(url: &str) -> bool {
-    let uri = url.parse::<Uri>().unwrap_or_default();
+fn is_of_this_machine(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback = |address: IpAddr| address.is_loopback();
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
@@ -245,9 +244,19 @@ fn closed_parts(uri: &Uri) -> (Option<&str>, Option<&str>) {
     (user.map(|(user, _)| user), uri.query())
 }
 
-/// Scheme, host and port of an address.
+/// Whether a URL leads to this machine.
+#[cfg(feature = "datadog")]
+pub(super) fn leads_to_this_machine(url: &str) -> bool {
+    url.parse().is_ok_and(|uri| is_of_this_machine(&uri))
+}
+
+/// Scheme, host and port of a URL, for messages.
+#[cfg(feature = "otlp")]
 pub(super) fn origin(url: &str) -> String {
-    let uri = url.parse::<Uri>().unwrap_or_default();
+    origin_of(&url.parse().unwrap_or_default())
+}
+
+fn origin_of(uri: &Uri) -> String {
     let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
     match (scheme, uri.host(), uri.port_u16()) {
         (Some(scheme), Some(host), Some(port)) => format!("{scheme}://{host}:{port}"),

@@ -13,9 +13,9 @@ use super::tags::{SERVICE_TAGS, Tags};
 use crate::client::{Delivery, ExportError, Exporter, Secret};
 use crate::export::batches::Batches;
 use crate::export::rendered::Rendered;
+use crate::export::web::leads_to_this_machine;
 use body::SeriesSpelling;
 use intake::Intake;
-use std::net::IpAddr;
 
 const PATH: &str = "/api/v2/series";
 const DEFAULT_SITE: &str = "datadoghq.com";
@@ -119,10 +119,11 @@ impl Datadog {
         if let Some(rest) = dsn.strip_prefix("http://") {
             let (key, place) = rest.split_once('@').ok_or(DatadogError::Key)?;
             // Further than this machine a key does not go unencrypted.
-            if !is_loopback(place) {
+            let url = format!("http://{place}");
+            if !leads_to_this_machine(&url) {
                 return Err(DatadogError::Site);
             }
-            return Self::new(key)?.endpoint(&format!("http://{place}"));
+            return Self::new(key)?.endpoint(&url);
         }
         let Some(rest) = dsn.strip_prefix("https://") else { return Self::new(dsn) };
         let (key, host) = rest.split_once('@').ok_or(DatadogError::Key)?;
@@ -218,15 +219,6 @@ fn host() -> String {
 fn is_host(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && text.bytes().all(is_plain)
-}
-
-/// Whether what follows the scheme of a URL begins with an address of this machine alone.
-fn is_loopback(place: &str) -> bool {
-    let host = place.split('/').next().unwrap_or_default();
-    let host =
-        host.rsplit_once(':').filter(|_| !host.ends_with(']')).map_or(host, |(host, _)| host);
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
