@@ -209,6 +209,21 @@ mod record {
             },
         );
         record_random(c, "histogram_2/record_random", &many);
+        let full = registry.histogram("full").register().expect("room for one more");
+        let fill =
+            || values.iter().for_each(|&value| full.record_n(value, u64::from(u32::MAX / 8)));
+        bench(
+            c,
+            "histogram_2/record_full",
+            || {
+                // Each thread's own narrow cells.
+                fill();
+                &full
+            },
+            |full, times| {
+                repeat_with(times, values, |value| full.record(value));
+            },
+        );
     }
 
     fn shared_histograms(c: &mut Criterion, registry: &Registry) {

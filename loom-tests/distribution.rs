@@ -102,3 +102,52 @@ fn histograms_of_late_threads_and_lessees_add_up() {
     });
     assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
+
+/// Narrow cells hold 1 in a model: the second record and the third go to the wide cell.
+#[test]
+fn a_bucket_that_fills_up_goes_on_in_its_wide_cell() {
+    let outcomes = explore("bucket that fills up", 500, || {
+        let store = store(1);
+        let registry = Arc::new(registry(&store));
+        let histogram = histogram(&registry);
+        let reader = {
+            let registry = registry.clone();
+            thread::spawn(move || (check(&registry.snapshot()).0, check(&registry.snapshot()).0))
+        };
+        let lessee = Lessee::new(&store);
+        for _ in 0..3 {
+            histogram.record_at(&lessee, 5);
+        }
+        let (early, late) = reader.join().unwrap();
+        assert!(early <= late, "a later snapshot counts less");
+        assert_eq!(check(&registry.snapshot()), (3, 15));
+        (early, late)
+    });
+    for early in 0..=3 {
+        assert!((early..=3).all(|late| outcomes.contains(&(early, late))), "{outcomes:?}");
+    }
+}
+
+/// A full narrow cell whose count is moved to the wide one.
+#[test]
+fn twin_a_count_that_is_moved() {
+    must_fail("a count that is moved", || {
+        let store = store(1);
+        let registry = Arc::new(registry(&store));
+        let counter = |name| registry.counter(name).register().unwrap();
+        let (narrow, wide) = (counter("narrow"), counter("wide"));
+        let lessee = Lessee::new(&store);
+        narrow.add_at(&lessee, 1);
+        let reader = {
+            let registry = registry.clone();
+            thread::spawn(move || {
+                let snapshot = registry.snapshot();
+                let of = |name| snapshot.counter(name, &[]).unwrap();
+                assert_eq!(of("narrow") + of("wide"), 1);
+            })
+        };
+        wide.add_at(&lessee, 1);
+        narrow.add_at(&lessee, 1_u64.wrapping_neg());
+        reader.join().unwrap();
+    });
+}

@@ -65,6 +65,9 @@ mod imp {
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
+    /// What a narrow cell is.
+    pub(crate) type AtomicNarrow = std::sync::atomic::AtomicU32;
+
     /// Whether zeroed bytes are a valid `AtomicU64` of 0 and a valid null `AtomicPtr`.
     pub(crate) const ZEROED_IS_VALID: bool = true;
 
@@ -81,6 +84,12 @@ mod imp {
     /// A load by the only thread that stores to `cell`.
     #[inline(always)]
     pub(crate) fn load_by_owner(cell: &AtomicU64) -> u64 {
+        cell.load(Ordering::Relaxed)
+    }
+
+    /// The same of a narrow cell.
+    #[inline(always)]
+    pub(crate) fn load_narrow_by_owner(cell: &AtomicNarrow) -> u32 {
         cell.load(Ordering::Relaxed)
     }
 
@@ -178,6 +187,9 @@ mod imp {
     pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
     use std::cell::Cell;
 
+    /// LOOM: every word of a segment is an object of its own, made as one of these.
+    pub(crate) type AtomicNarrow = AtomicU64;
+
     pub(crate) const ZEROED_IS_VALID: bool = false;
 
     thread_local! {
@@ -206,6 +218,8 @@ mod imp {
         // load; that failure is what the models are after.
         unsafe { cell.unsync_load() }
     }
+
+    pub(crate) use load_by_owner as load_narrow_by_owner;
 
     /// What a thread waits with for another one's wake-up, which is not lost if it comes first.
     pub(crate) struct Parker(Unparker);

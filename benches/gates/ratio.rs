@@ -12,12 +12,13 @@
 //! cannot remove is a neighbour on the other hardware thread of the core for the whole time, which
 //! halves the width that is left for the longer loop; `--best-of` is for that.
 //!
-//! A counter in a loop of its own has two floors, of which the slower one counts: the thread-local
-//! cell, and a plain cell of an array, at an index that is read from memory. Some processors rename
-//! memory (Golden Cove: Intel's Optimization Reference Manual, zero-latency store forwarding) where an
-//! address is one register, so that a loop on the first takes one cycle, and a loop on an address that
-//! is a sum of two the six of a store and a load. That is their way with addresses in such a loop, and
-//! nothing that a program with other work between two records would see.
+//! A counter in a loop of its own has three floors, of which the slowest one counts: the thread-local
+//! cell; a plain cell of an array, at an index that is read from memory; and two instructions that wait
+//! for each other, since of a loop that takes one cycle or two, by how it happens to be aligned, there is
+//! no 1.4. Some processors rename memory (Golden Cove: Intel's Optimization Reference Manual, zero-latency
+//! store forwarding) where an address is one register, so that a loop on the first takes one cycle, and a
+//! loop on an address that is a sum of two the six of a store and a load. That is their way with
+//! addresses in such a loop, and nothing that a program with other work between two records would see.
 //!
 //! Each round records to another metric than the one before. Where a handle on the stack and the cell
 //! that it leads to happen to lie at the same place of their pages, the processor takes the load of
@@ -89,7 +90,8 @@ pub fn measure(slack: f64) -> Vec<Verdict> {
             floor_add,
             in_turn(&counters[..TURNS], counter_add),
         )
-        .or(|times| cell_of_an_array_add(&cells, times)),
+        .or(|times| cell_of_an_array_add(&cells, times))
+        .or(two_dependent_instructions),
         Contest::new(
             ("counter add, random of 4,096", 2.2),
             "cargo bench --bench record -- '(counter|floor)/add_random/1'",
@@ -208,6 +210,13 @@ fn cell_of_an_array_add(cells: &[Cell<u64>; COUNTERS], times: u64) {
         let cell = &cells[*index % COUNTERS];
         cell.set(cell.get().wrapping_add(1));
     });
+}
+
+#[inline(never)]
+fn two_dependent_instructions(times: u64) {
+    let (mut number, other) = (black_box(1_u64), black_box(3_u64));
+    repeat(times, || number = number.rotate_left(5) ^ other);
+    black_box(number);
 }
 
 #[inline(never)]

@@ -160,13 +160,13 @@ impl Detached {
 }
 
 impl Handle {
-    /// Has a histogram's cells fetched while `reader` reads another; nothing for other kinds.
-    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>, reader: &mut Reader) {
+    /// Has the first of a histogram's cells fetched; nothing for other kinds.
+    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>) {
         match self {
-            Handle::Histogram0(histogram) => histogram.announce(shards, reader),
-            Handle::Histogram1(histogram) => histogram.announce(shards, reader),
-            Handle::Histogram2(histogram) => histogram.announce(shards, reader),
-            Handle::Histogram3(histogram) => histogram.announce(shards, reader),
+            Handle::Histogram0(histogram) => histogram.announce(shards),
+            Handle::Histogram1(histogram) => histogram.announce(shards),
+            Handle::Histogram2(histogram) => histogram.announce(shards),
+            Handle::Histogram3(histogram) => histogram.announce(shards),
             _ => {}
         }
     }

@@ -1,8 +1,7 @@
 //! Adding the cells up.
 //!
-//! Scalars are read shard by shard and in the order of addresses, since each shard is pages of its
-//! own; histograms one by one, of each shard only the touched range (`store/reader.rs`). A collection
-//! writes into the buffers of an earlier snapshot that nobody holds any more: once as many snapshots
+//! Scalars are read shard by shard (`store/scalar.rs`), histograms one by one, of each shard only the
+//! touched range (`store/reader.rs`). A collection writes into the buffers of an earlier snapshot that nobody holds any more: once as many snapshots
 //! are about as a program keeps, it allocates nothing.
 #![forbid(unsafe_code)]
 
@@ -11,7 +10,7 @@ use super::histogram::HistogramTotals;
 use super::{Moment, Snapshot};
 use crate::metric::Gauge;
 use crate::series::{Handle, Series, Table};
-use crate::store::{Reader, Scalar, Shard, Store, recording_since};
+use crate::store::{Reader, Scalars, Store, recording_since};
 use crate::sync::Arc;
 
 /// Snapshots kept for their buffers: the published one, one to write to, those that exporters have
@@ -21,12 +20,11 @@ const RECYCLED: usize = 8;
 pub(crate) struct Collector {
     store: Arc<Store>,
     catalog: std::sync::Arc<Catalog>,
-    /// What to read, by address; the number is the series' position in the catalog.
-    scalars: Vec<(Scalar, u32)>,
+    /// What to read; the number is the series' position in the catalog.
+    scalars: Scalars,
     gauges: Vec<(Gauge, u32)>,
     histograms: Vec<(Handle, u32)>,
     new: Vec<Series>,
-    sums: Vec<u64>,
     reader: Reader,
     recycled: Vec<Arc<Snapshot>>,
     sequence: u64,
@@ -38,11 +36,10 @@ impl Collector {
         Self {
             store,
             catalog: std::sync::Arc::default(),
-            scalars: Vec::new(),
+            scalars: Scalars::default(),
             gauges: Vec::new(),
             histograms: Vec::new(),
             new: Vec::new(),
-            sums: Vec::new(),
             reader: Reader::default(),
             recycled: Vec::new(),
             sequence: 0,
@@ -71,7 +68,8 @@ impl Collector {
         buffer.catalog = self.catalog.clone();
         buffer.values.clear();
         buffer.values.resize(self.catalog.len(), 0);
-        self.read_scalars(&mut buffer.values);
+        let values = &mut buffer.values;
+        self.scalars.add_up(self.store.shards(), |at, sum| values[at as usize] = sum);
         for (gauge, at) in &self.gauges {
             buffer.values[*at as usize] = gauge.bits();
         }
@@ -80,27 +78,16 @@ impl Collector {
         snapshot
     }
 
-    fn read_scalars(&mut self, values: &mut [u64]) {
-        self.sums.clear();
-        self.sums.resize(self.scalars.len(), 0);
-        for shard in self.store.shards() {
-            add_shard(&self.scalars, shard, &mut self.sums);
-        }
-        for ((_, at), sum) in self.scalars.iter().zip(&self.sums) {
-            values[*at as usize] = *sum;
-        }
-    }
-
     fn read_histograms(&mut self, buffer: &mut Snapshot) {
         buffer.histograms.clear();
         buffer.rows.clear();
         for (number, (handle, at)) in self.histograms.iter().enumerate() {
-            let first = buffer.rows.len();
-            let shards = self.store.shards();
             if let Some((next, _)) = self.histograms.get(number + 1) {
-                next.announce(shards.clone(), &mut self.reader);
+                next.announce(self.store.shards());
             }
-            let read = handle.read_histogram(shards, &mut self.reader, &mut buffer.rows);
+            let first = buffer.rows.len();
+            let read =
+                handle.read_histogram(self.store.shards(), &mut self.reader, &mut buffer.rows);
             let read = read.expect("only histograms are in this list");
             let totals = HistogramTotals {
                 rows: first..buffer.rows.len(),
@@ -141,22 +128,14 @@ impl Collector {
         let first = self.catalog.len() as u32;
         let descriptors = self.new.iter().map(|new| new.descriptor.clone());
         self.catalog = std::sync::Arc::new(self.catalog.extended(descriptors));
-        for (series, at) in self.new.drain(..).zip(first..) {
+        self.scalars.extend(self.new.drain(..).zip(first..).filter_map(|(series, at)| {
             match series.handle {
-                Handle::Counter(counter) => self.scalars.push((counter.cells().clone(), at)),
-                Handle::UpDownCounter(counter) => self.scalars.push((counter.cells().clone(), at)),
+                Handle::Counter(counter) => return Some((counter.cells().clone(), at)),
+                Handle::UpDownCounter(counter) => return Some((counter.cells().clone(), at)),
                 Handle::Gauge(gauge) => self.gauges.push((gauge, at)),
                 histogram => self.histograms.push((histogram, at)),
             }
-        }
-        // Stable, since that sort takes the two runs, the old and the new, as they are.
-        self.scalars.sort_by_key(|(scalar, _)| scalar.address());
-    }
-}
-
-/// One shard's part of every sum; a loop over two arrays in the order of addresses.
-fn add_shard(scalars: &[(Scalar, u32)], shard: Shard, sums: &mut [u64]) {
-    for ((scalar, _), sum) in scalars.iter().zip(sums) {
-        *sum = sum.wrapping_add(scalar.load(shard));
+            None
+        }));
     }
 }

@@ -1,7 +1,7 @@
-//! One counter's value for one thread.
+//! A count of one thread.
 
 use crate::buckets::Row;
-use crate::sync::{self, AtomicPtr, AtomicU64, Ordering::Relaxed};
+use crate::sync::{self, AtomicNarrow, AtomicPtr, AtomicU64, Ordering::Relaxed};
 use std::mem::ManuallyDrop;
 
 /// An `AtomicU64` with one writer.
@@ -52,68 +52,143 @@ impl Cell {
     pub(super) fn load(&self) -> u64 {
         self.0.load(Relaxed)
     }
+
+    /// Makes it zero, if it is not, while nobody uses it.
+    pub(super) fn clear(&self) {
+        if self.load() != 0 {
+            self.store(0);
+        }
+    }
 }
 
-/// One shard's cells of a row of buckets.
-pub(super) type Cells = [Cell; Row::LEN];
+/// A cell of half the size, with one writer, that holds at most [`LIMIT`](Self::LIMIT).
+///
+/// What does not fit is added to a wide cell instead, and the value is the sum of both. Each only
+/// grows, so that a reader may come at any time between: nothing is ever moved from one to the other.
+pub(super) struct Narrow(AtomicNarrow);
 
-/// Whether [`add_rows`] may load cells in pairs.
+impl Narrow {
+    /// As many as [`ABREAST`] of them add up to a number of 32 bits.
+    pub(super) const LIMIT: u64 =
+        if cfg!(all(loom, test)) { 1 } else { u32::MAX as u64 / ABREAST as u64 };
+
+    /// Adds `n` if it fits, and returns whether it did.
+    ///
+    /// For the lessee of the cell's shard alone.
+    #[inline(always)]
+    pub(super) fn add_as_owner(&self, n: u64) -> bool {
+        let before = u64::from(sync::load_narrow_by_owner(&self.0));
+        let fits = n <= Self::LIMIT && before + n <= Self::LIMIT;
+        if fits {
+            self.0.store((before + n) as _, Relaxed);
+        }
+        fits
+    }
+
+    #[inline(always)]
+    pub(super) fn load(&self) -> u64 {
+        u64::from(self.0.load(Relaxed))
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn holding(count: u64) -> Self {
+        assert!(count <= Self::LIMIT);
+        Self(AtomicNarrow::new(count as u32))
+    }
+
+    /// Writes to the cell without changing it, from any thread.
+    pub(super) fn touch(&self) {
+        self.0.fetch_add(0, Relaxed);
+    }
+
+    /// Makes it zero, if it is not, while nobody uses it.
+    pub(super) fn clear(&self) {
+        if self.load() != 0 {
+            self.0.store(0, Relaxed);
+        }
+    }
+}
+
+/// One shard's narrow cells of a row of buckets.
+pub(super) type NarrowRow = [Narrow; Row::LEN];
+
+/// One shard's wide cells of a row of buckets.
+pub(super) type WideRow = [Cell; Row::LEN];
+
+/// Narrow cells that a word has room for.
+pub(super) const NARROW_IN_A_WORD: usize = size_of::<Word>() / size_of::<Narrow>();
+
+/// Words that a row takes.
+pub(super) const NARROW_ROW_WORDS: usize = size_of::<NarrowRow>() / size_of::<Word>();
+pub(super) const WIDE_ROW_WORDS: usize = size_of::<WideRow>() / size_of::<Word>();
+
+/// The most rows that [`add_narrow`] adds up.
+pub(super) const ABREAST: usize = 8;
+
+/// Whether [`add_narrow`] may load several cells at once.
 ///
 /// A processor with AVX loads sixteen aligned bytes at once (Intel SDM, volume 3A, section 9.1.1; AMD64
-/// APM, volume 2, section 7.3.2), so each cell of a pair is seen as a relaxed load of its own sees it.
+/// APM, volume 2, section 7.3.2), so each of the cells is seen as a relaxed load of its own sees it.
 /// Miri knows no assembly, and in a model a row is no line of plain words.
-pub(super) fn loads_pairs() -> bool {
+pub(super) fn loads_fours() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        !cfg!(miri) && size_of::<Cells>() == 64 && std::arch::is_x86_feature_detected!("avx")
+        !cfg!(miri) && size_of::<NarrowRow>() == 32 && std::arch::is_x86_feature_detected!("avx")
     }
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
 
-/// Adds what `rows` hold to `sums`. Compilers do not join atomic loads: with `in_pairs`, which
-/// [`loads_pairs`] has to allow, assembly does, in half as many instructions.
+/// Adds what `rows` hold to `sums`. Compilers do not join atomic loads: with `in_fours`, which
+/// [`loads_fours`] has to allow, assembly does, in a quarter of the instructions.
 #[inline(always)]
-pub(super) fn add_rows<const N: usize>(
+pub(super) fn add_narrow<const N: usize>(
     sums: &mut [u64; Row::LEN],
-    rows: [&Cells; N],
-    in_pairs: bool,
+    rows: [&NarrowRow; N],
+    in_fours: bool,
 ) {
+    const { assert!(N <= ABREAST) };
     #[cfg(target_arch = "x86_64")]
-    if in_pairs {
-        use std::arch::x86_64::__m128i;
+    if in_fours {
+        use std::arch::x86_64::_mm_setzero_si128;
         use std::mem::transmute_copy;
 
-        // SAFETY: four pairs of words, of which every pattern of bits is valid.
-        let [mut a, mut b, mut c, mut d]: [__m128i; 4] = unsafe { transmute_copy(sums) };
+        // SAFETY: every x86-64 processor has SSE2.
+        let [mut low, mut high] = unsafe { [_mm_setzero_si128(); 2] };
         for row in rows {
-            // SAFETY: reads the 64 bytes of `row`, whose words others may store to; the processor
+            // SAFETY: reads the 32 bytes of `row`, whose words others may store to; the processor
             // has the instructions, since the caller has asked.
             unsafe {
                 std::arch::asm!(
-                    "vpaddq {a}, {a}, [{row}]",
-                    "vpaddq {b}, {b}, [{row} + 16]",
-                    "vpaddq {c}, {c}, [{row} + 32]",
-                    "vpaddq {d}, {d}, [{row} + 48]",
+                    "vpaddd {low}, {low}, [{row}]",
+                    "vpaddd {high}, {high}, [{row} + 16]",
                     row = in(reg) row,
-                    a = inout(xmm_reg) a,
-                    b = inout(xmm_reg) b,
-                    c = inout(xmm_reg) c,
-                    d = inout(xmm_reg) d,
+                    low = inout(xmm_reg) low,
+                    high = inout(xmm_reg) high,
                     options(readonly, nostack, preserves_flags),
                 );
             }
         }
-        // SAFETY: as above.
-        *sums = unsafe { transmute_copy(&[a, b, c, d]) };
+        // SAFETY: two times four words, of which every pattern of bits is valid.
+        let added: [u32; Row::LEN] = unsafe { transmute_copy(&[low, high]) };
+        for (sum, added) in sums.iter_mut().zip(added) {
+            *sum = sum.wrapping_add(u64::from(added));
+        }
         return;
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = in_pairs;
+    let _ = in_fours;
     for row in rows {
         for (sum, cell) in sums.iter_mut().zip(row) {
             *sum = sum.wrapping_add(cell.load());
         }
+    }
+}
+
+/// Adds what a row of wide cells holds to `sums`.
+pub(super) fn add_wide(sums: &mut [u64; Row::LEN], row: &WideRow) {
+    for (sum, cell) in sums.iter_mut().zip(row) {
+        *sum = sum.wrapping_add(cell.load());
     }
 }
 
@@ -140,6 +215,7 @@ pub(super) union Word {
 
 // A run of words is read as a slice of cells.
 const _: () = assert!(size_of::<Word>() == size_of::<Cell>());
+const _: () = assert!(NARROW_ROW_WORDS * size_of::<Word>() == size_of::<NarrowRow>());
 
 impl Word {
     pub(super) fn zero_cell() -> Self {
@@ -155,17 +231,41 @@ impl Word {
 mod tests {
     use super::*;
 
+    fn row(first: u64) -> NarrowRow {
+        std::array::from_fn(|at| {
+            let mixed = (first + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            Narrow::holding(mixed % (Narrow::LIMIT + 1))
+        })
+    }
+
     #[test]
-    fn pairs_add_up_to_what_single_cells_do() {
-        let row = |first: u64| -> Cells {
-            std::array::from_fn(|at| {
-                Cell::new((first + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-            })
-        };
-        let rows = [row(1), row(100), row(10_000)];
-        let [mut one_by_one, mut in_pairs] = [[u64::MAX - 1; Row::LEN]; 2];
-        add_rows(&mut one_by_one, rows.each_ref(), false);
-        add_rows(&mut in_pairs, rows.each_ref(), loads_pairs());
-        assert_eq!(in_pairs, one_by_one);
+    fn fours_add_up_to_what_single_cells_do() {
+        let rows = [1, 100, 10_000].map(row);
+        let [mut one_by_one, mut in_fours] = [[u64::MAX - 1; Row::LEN]; 2];
+        add_narrow(&mut one_by_one, rows.each_ref(), false);
+        add_narrow(&mut in_fours, rows.each_ref(), loads_fours());
+        assert_eq!(in_fours, one_by_one);
+    }
+
+    #[test]
+    fn as_many_as_are_added_at_once_add_up_at_their_limit() {
+        let full: NarrowRow = std::array::from_fn(|_| Narrow::holding(Narrow::LIMIT));
+        let mut sums = [0; Row::LEN];
+        add_narrow(&mut sums, [&full; ABREAST], loads_fours());
+        assert_eq!(sums, [ABREAST as u64 * Narrow::LIMIT; Row::LEN]);
+    }
+
+    #[test]
+    fn a_narrow_cell_takes_what_fits_and_nothing_else() {
+        let cell = Narrow::holding(0);
+        assert!(!cell.add_as_owner(u64::MAX));
+        assert!(!cell.add_as_owner(Narrow::LIMIT + 1));
+        assert!(cell.add_as_owner(Narrow::LIMIT - 1));
+        assert!(!cell.add_as_owner(2));
+        assert!(cell.add_as_owner(1));
+        assert!(!cell.add_as_owner(1));
+        assert_eq!(cell.load(), Narrow::LIMIT);
+        cell.clear();
+        assert!(cell.add_as_owner(1));
     }
 }

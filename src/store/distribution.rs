@@ -1,34 +1,43 @@
-//! A histogram's cells: a header of four, and one for each bucket.
+//! A histogram's cells: a header of five, and for each bucket a narrow and a wide one.
 //!
 //! ```text
-//! header  [ sum | !min | span | max ]    span = max - min + 1, or 0 before the first record
-//! buckets [ count | count | .. ]         whole rows, so `Layout::len()` or a few more
+//! header  [ sum | !min | span | max | wide ]    span = max - min + 1, or 0 before the first record
+//! buckets [ wide: count | count | .. ][ narrow: count | count | .. ]       whole rows of each
 //! ```
 //!
 //! Headers lie together, apart from the buckets, so that many share a page. `min` is kept inverted
-//! so that all four words start at zero and only grow. A record compares `value - min` with `span`
-//! once, and only a value outside leads to the cold update of the last three. They bound the buckets
+//! so that all words start at zero and only grow. A record compares `value - min` with `span`
+//! once, and only a value outside leads to the cold update of the next three. They bound the buckets
 //! that may hold something, so a reader touches no other.
 //!
 //! `span` saturates: with `min` 0 the value `u64::MAX` always takes the cold way, which is slower and
 //! changes nothing.
+//!
+//! A bucket's count is the sum of its two cells. Nearly all is counted in the narrow ones, which cost
+//! half the memory, and half the time to read; a bucket that has reached their limit, and what does
+//! not fit into it, goes to the wide cell. `wide` says which rows of wide cells hold something. What is
+//! shared, be it a histogram or shard 0, has wide cells alone, since a narrow one cannot be added to
+//! by several threads and kept within its limit.
 
-use super::cell::{self, Cell, Word};
+use super::cell::{Cell, Narrow, NarrowRow, WIDE_ROW_WORDS, WideRow, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
-use super::reader::{Part, Reader, Totals};
-use super::segment::Class;
+use super::reader::{Reader, Totals, announce};
+use super::segment::{Class, bucket_words};
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
 use crate::buckets::{Layout, Row};
 use crate::sync::Arc;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 const SUM: usize = 0;
 const INVERTED_MIN: usize = 1;
 const SPAN: usize = 2;
 const MAX: usize = 3;
-const HEADER_WORDS: usize = 4;
+/// The rows of wide cells that an owner has written to: see [`WideRows`].
+const WIDE: usize = 4;
+const HEADER_WORDS: usize = 5;
 
 /// What one call adds: `count` records between `low` and `high`, all of the bucket of `high`.
 #[derive(Clone, Copy)]
@@ -50,6 +59,7 @@ impl Records {
 #[derive(Clone)]
 pub(crate) struct Distribution<const DIGITS: u8> {
     header: Slot,
+    /// Where the narrow cells begin and the wide ones end.
     buckets: NonNull<Word>,
     /// All ones, or 0 if every thread shares shard 0.
     offset_mask: usize,
@@ -65,14 +75,17 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
 
     /// Takes cells for every shard, or one set of cells for all threads if `shared`.
     pub(crate) fn new(store: &Arc<Store>, shared: bool) -> Result<Self, Exhausted> {
-        let runs = if shared {
-            (Class::Single, LINE_WORDS, Class::Single)
+        let rows = Self::LAYOUT.rows();
+        let (header, buckets) = if shared {
+            let buckets = (Class::Single, rows * WIDE_ROW_WORDS);
+            Slot::allocate(store, Class::Single, LINE_WORDS, Some(buckets))?
         } else {
-            (Class::Small, HEADER_WORDS, Class::Runs)
+            let buckets = (Class::Buckets { rows }, bucket_words(rows));
+            Slot::allocate(store, Class::Small, HEADER_WORDS, Some(buckets))?
         };
-        let second = Some((runs.2, Self::LAYOUT.rows() * Row::LEN));
-        let (header, buckets) = Slot::allocate(store, runs.0, runs.1, second)?;
-        let buckets = buckets.expect("asked for");
+        let wide = buckets.expect("asked for");
+        // SAFETY: there are as many words of wide cells; a shared histogram ends here.
+        let buckets = unsafe { wide.add(rows * WIDE_ROW_WORDS) };
         Ok(Self { header, buckets, offset_mask: if shared { 0 } else { usize::MAX } })
     }
 
@@ -85,10 +98,22 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         }
         // SAFETY: a place's offset leads to a shard that this thread has leased, and with this mask
         // the slot lies in segments of all shards.
-        unsafe { self.cells(offset) }.add_as_owner(Records::one(value));
+        let cells = unsafe { self.cells(offset) };
+        if !cells.narrow(value).add_as_owner(1) {
+            return self.record_wide(offset, value);
+        }
+        cells.cover(Records::one(value));
     }
 
-    /// Its arguments fit into registers, so that the common path of `record` needs no stack.
+    /// Records into a bucket whose narrow cell is full. Its arguments, as those of the next, fit into
+    /// registers, so that the common path of `record` needs no stack.
+    #[cold]
+    #[inline(never)]
+    fn record_wide(&self, offset: usize, value: u64) {
+        // SAFETY: only `record` calls this, with an offset that leads to a shard this thread has leased.
+        unsafe { self.cells(offset) }.add_wide_as_owner(Records::one(value));
+    }
+
     #[cold]
     #[inline(never)]
     fn record_cold(&self, place: &impl Place, value: u64) {
@@ -107,10 +132,14 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         if offset == 0 { cells.add_shared(records) } else { cells.add_as_owner(records) }
     }
 
-    /// Has what [`read`](Self::read) will need fetched while `reader` reads the histogram before.
-    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>, reader: &mut Reader) {
-        let parts = self.parts(shards, |_, _| {});
-        reader.announce(parts, |shard| self.of(shard).rows());
+    /// Has the first of what [`read`](Self::read) will go through fetched meanwhile.
+    pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>) {
+        for shard in self.used(shards).filter(|shard| !shard.is_shared()) {
+            let cells = self.of(shard);
+            if let Some((min, max)) = cells.range() {
+                announce(&cells.narrow_rows()[Self::rows(min, max)]);
+            }
+        }
     }
 
     /// Adds up what `shards` hold, and appends the rows of buckets that hold something to `rows`,
@@ -122,35 +151,35 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         rows: &mut Vec<Row>,
     ) -> Totals {
         let mut totals = Totals { layout: Self::LAYOUT, count: 0, sum: 0, min: u64::MAX, max: 0 };
-        let parts = self.parts(shards, |sum, range| {
-            totals.sum = totals.sum.wrapping_add(sum);
-            if let Some((min, max)) = range {
-                totals.min = totals.min.min(min);
-                totals.max = totals.max.max(max);
+        for shard in self.used(shards) {
+            let cells = self.of(shard);
+            totals.sum = totals.sum.wrapping_add(cells.header[SUM].load());
+            let Some((min, max)) = cells.range() else { continue };
+            totals.min = totals.min.min(min);
+            totals.max = totals.max.max(max);
+            if shard.is_shared() {
+                reader.wide.push(shard, Self::rows(min, max));
+            } else {
+                reader.narrow.push(shard, Self::rows(min, max));
+                reader.wide.push(shard, WideRows(cells.header[WIDE].load()).range());
             }
-        });
-        let count = reader.add_up(parts, |shard| self.of(shard).rows(), rows);
+        }
+        let narrow = |shard| self.of(shard).narrow_rows();
+        let count = reader.add_up(narrow, |shard| self.of(shard).wide_rows(), rows);
         Totals { count, ..totals }
     }
 
-    /// Where `shards` may hold something; `each` is told the sum of one, and its range.
-    fn parts(
+    /// Those of `shards` that this one has cells in.
+    fn used<S: Iterator<Item = Shard>>(
         &self,
-        shards: impl Iterator<Item = Shard>,
-        mut each: impl FnMut(u64, Option<(u64, u64)>),
-    ) -> impl Iterator<Item = Part> {
-        let how_many = if self.offset_mask == 0 { 1 } else { usize::MAX };
-        shards.take(how_many).filter_map(move |shard| {
-            let header = self.of(shard).header;
-            if header[SPAN].load() == 0 {
-                return None;
-            }
-            let (min, max) = (!header[INVERTED_MIN].load(), header[MAX].load());
-            // While the first record is under way, the two may be seen the wrong way round.
-            let range = (min <= max).then_some((min, max));
-            each(header[SUM].load(), range);
-            range.map(|_| Part::new(shard, Self::LAYOUT.index(min), Self::LAYOUT.index(max)))
-        })
+        shards: S,
+    ) -> impl Iterator<Item = Shard> + use<S, DIGITS> {
+        shards.take(if self.offset_mask == 0 { 1 } else { usize::MAX })
+    }
+
+    /// The rows from the bucket of `min` to that of `max`.
+    fn rows(min: u64, max: u64) -> Range<usize> {
+        Self::LAYOUT.index(min) / Row::LEN..Self::LAYOUT.index(max) / Row::LEN + 1
     }
 
     /// The cells of a shard, which is shard 0 if all threads share one set.
@@ -166,7 +195,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
     unsafe fn cells(&self, offset: usize) -> Cells<'_, DIGITS> {
         // SAFETY: the caller says that the offset stays inside the segment.
         let header = unsafe { self.header.at().byte_add(offset) };
-        // SAFETY: a header is four initialised cells, alive while the slot is held.
+        // SAFETY: a header is five initialised cells, alive while the slot is held.
         let header = unsafe { header.cast::<[Cell; HEADER_WORDS]>().as_ref() };
         // SAFETY: as for the header.
         let buckets = unsafe { self.buckets.byte_add(offset) };
@@ -174,7 +203,8 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
     }
 }
 
-/// One shard's cells of a histogram; `buckets` has `Layout::rows()` full of them, alive as the header is.
+/// One shard's cells of a histogram: `Layout::rows()` full of wide ones before `buckets` and, unless it is
+/// shared, as many of narrow ones from there on, alive as the header is.
 struct Cells<'a, const DIGITS: u8> {
     header: &'a [Cell; HEADER_WORDS],
     buckets: NonNull<Word>,
@@ -185,7 +215,27 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
 
     #[inline(always)]
     fn add_as_owner(&self, records: Records) {
-        self.bucket(records.high).add_as_owner(records.count);
+        if !self.narrow(records.high).add_as_owner(records.count) {
+            return self.add_wide_as_owner(records);
+        }
+        self.cover(records);
+    }
+
+    /// Adds what does not fit into the narrow cell.
+    #[inline(always)]
+    fn add_wide_as_owner(&self, records: Records) {
+        self.wide(records.high).add_as_owner(records.count);
+        let rows = WideRows(self.header[WIDE].load_as_owner());
+        let row = Self::LAYOUT.index(records.high) / Row::LEN;
+        if !rows.range().contains(&row) {
+            self.header[WIDE].store(rows.with(row).0);
+        }
+        self.cover(records);
+    }
+
+    /// Has the header tell of `records`, for the owner of the cells.
+    #[inline(always)]
+    fn cover(&self, records: Records) {
         self.header[SUM].add_as_owner(records.sum);
         // Last, so that the cold call is a jump and the common path saves no register for it.
         let one_value = records.low == records.high;
@@ -199,22 +249,67 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
         self.header[INVERTED_MIN].raise_shared(!records.low);
         self.header[MAX].raise_shared(records.high);
         self.header[SPAN].raise_shared(1);
-        self.bucket(records.high).add_shared(records.count);
+        self.wide(records.high).add_shared(records.count);
     }
 
-    /// All buckets; most may be in pages that nobody has touched.
-    fn rows(&self) -> &'a [cell::Cells] {
-        let rows = self.buckets.cast::<cell::Cells>();
-        // SAFETY: as many words, each the size of a cell and one, alive as long as the header.
+    /// The smallest and the largest value, as far as is known; `None` if there is nothing.
+    fn range(&self) -> Option<(u64, u64)> {
+        if self.header[SPAN].load() == 0 {
+            return None;
+        }
+        let (min, max) = (!self.header[INVERTED_MIN].load(), self.header[MAX].load());
+        // While the first record is under way, the two may be seen the wrong way round.
+        (min <= max).then_some((min, max))
+    }
+
+    /// The narrow cells of all buckets; most may be in pages that nobody has touched. Not for what is
+    /// shared.
+    fn narrow_rows(&self) -> &'a [NarrowRow] {
+        let rows = self.buckets.cast::<NarrowRow>();
+        // SAFETY: so many are there, which are initialised and alive as long as the header.
+        unsafe { NonNull::slice_from_raw_parts(rows, Self::LAYOUT.rows()).as_ref() }
+    }
+
+    /// The wide cells of all buckets.
+    fn wide_rows(&self) -> &'a [WideRow] {
+        // SAFETY: so many are there, before the narrow ones.
+        let rows = unsafe { self.buckets.cast::<WideRow>().sub(Self::LAYOUT.rows()) };
+        // SAFETY: they are initialised, and alive as long as the header.
         unsafe { NonNull::slice_from_raw_parts(rows, Self::LAYOUT.rows()).as_ref() }
     }
 
     #[inline(always)]
-    fn bucket(&self, value: u64) -> &Cell {
+    fn narrow(&self, value: u64) -> &Narrow {
         // SAFETY: `Layout::index` is less than `Layout::len` for every value.
-        let cell = unsafe { self.buckets.add(Self::LAYOUT.index(value)) };
-        // SAFETY: words of the shards are initialised cells, alive as long as the header.
-        unsafe { cell.cast::<Cell>().as_ref() }
+        let cell = unsafe { self.buckets.cast::<Narrow>().add(Self::LAYOUT.index(value)) };
+        // SAFETY: it is initialised, and alive as long as the header.
+        unsafe { cell.as_ref() }
+    }
+
+    #[inline(always)]
+    fn wide(&self, value: u64) -> &Cell {
+        let cells = NonNull::from(self.wide_rows()).cast::<Cell>();
+        // SAFETY: as for a narrow one.
+        let cell = unsafe { cells.add(Self::LAYOUT.index(value)) };
+        // SAFETY: as above.
+        unsafe { cell.as_ref() }
+    }
+}
+
+/// A range of rows as one word, so that it is always seen as a whole: the number of the first one,
+/// inverted, above the number after the last one.
+#[derive(Clone, Copy)]
+struct WideRows(u64);
+
+impl WideRows {
+    fn range(self) -> Range<usize> {
+        !((self.0 >> 32) as u32) as usize..self.0 as u32 as usize
+    }
+
+    fn with(self, row: usize) -> Self {
+        let Range { start, end } = self.range();
+        let (first, end) = (start.min(row) as u32, end.max(row + 1) as u32);
+        Self(u64::from(!first) << 32 | u64::from(end))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sizes. Models and Miri run the same code on a few kilobytes; 32-bit systems, and those that
 //! charge for address space as for memory, reserve less.
 
-/// Under loom every cell is an object of the model: one stride holds a few counters and one
-/// histogram of 0 digits (65 buckets).
+/// Under loom every cell is an object of the model: one stride holds a few counters, or the two sorts of
+/// cells of one histogram of 0 digits (65 buckets).
 const MODEL: bool = cfg!(all(loom, test));
 
 const SMALL: bool = cfg!(any(miri, target_pointer_width = "32", not(unix)));
@@ -15,9 +15,9 @@ pub(super) const LINE_WORDS: usize =
 /// Distance between two shards in words: a megabyte and three lines, so that one slot's cells in
 /// many shards spread over the cache sets instead of falling into one.
 pub(super) const STRIDE_WORDS: usize = if MODEL {
-    96
+    160
 } else if SMALL {
-    (512 << 10) / 8 + 3 * LINE_WORDS
+    (704 << 10) / 8 + 3 * LINE_WORDS
 } else {
     (1 << 20) / 8 + 3 * LINE_WORDS
 };

@@ -7,6 +7,7 @@ use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
 use crate::sync::Arc;
+use std::ptr::NonNull;
 
 /// A cell in every shard, added up by the reader.
 #[derive(Clone)]
@@ -40,7 +41,6 @@ impl Scalar {
     }
 
     /// The value in `shard`.
-    #[inline(always)]
     pub(crate) fn load(&self, shard: Shard) -> u64 {
         // SAFETY: a `Shard` exists, and a scalar lies in a segment of all shards.
         unsafe { self.cell(shard.offset()) }.load()
@@ -52,7 +52,7 @@ impl Scalar {
         Self(self.0.uncounted())
     }
 
-    /// Orders scalars by where they lie.
+    /// Where it lies.
     pub(crate) fn address(&self) -> usize {
         self.0.at().addr().get()
     }
@@ -67,6 +67,66 @@ impl Scalar {
         // SAFETY: words of the shards are initialised cells, alive while the slot is held.
         unsafe { cell.cast::<Cell>().as_ref() }
     }
+}
+
+/// Scalars in the order of their addresses, each with a number that is the caller's.
+///
+/// Those whose cells are neighbours are read as one run, which takes a third of the time.
+#[derive(Default)]
+pub(crate) struct Scalars {
+    scalars: Vec<(Scalar, u32)>,
+    /// How many of them each run has.
+    runs: Vec<usize>,
+    sums: Vec<u64>,
+}
+
+impl Scalars {
+    /// Adds scalars, which are not here yet.
+    pub(crate) fn extend(&mut self, scalars: impl IntoIterator<Item = (Scalar, u32)>) {
+        self.scalars.extend(scalars);
+        // Stable, since that sort takes the two runs, the old and the new, as they are.
+        self.scalars.sort_by_key(|(scalar, _)| scalar.address());
+        let are_neighbours = |(one, _): &(Scalar, u32), (next, _): &(Scalar, u32)| {
+            next.address() == one.address() + size_of::<Cell>()
+        };
+        self.runs.clear();
+        self.runs.extend(self.scalars.chunk_by(are_neighbours).map(<[_]>::len));
+    }
+
+    /// Adds up what each of them has in `shards`; `each` is told the number and the sum.
+    ///
+    /// Shard by shard, since each is pages of its own, and in the order of addresses.
+    pub(crate) fn add_up(
+        &mut self,
+        shards: impl Iterator<Item = Shard>,
+        mut each: impl FnMut(u32, u64),
+    ) {
+        self.sums.clear();
+        self.sums.resize(self.scalars.len(), 0);
+        for shard in shards {
+            let mut scalars = &self.scalars[..];
+            let mut sums = &mut self.sums[..];
+            for &len in &self.runs {
+                let (run, other_scalars) = scalars.split_at(len);
+                let (run_sums, other_sums) = sums.split_at_mut(len);
+                for (sum, cell) in run_sums.iter_mut().zip(cells(run, shard)) {
+                    *sum = sum.wrapping_add(cell.load());
+                }
+                (scalars, sums) = (other_scalars, other_sums);
+            }
+        }
+        self.scalars.iter().zip(&self.sums).for_each(|((_, number), &sum)| each(*number, sum));
+    }
+}
+
+/// What a run's scalars have in `shard`.
+fn cells(run: &[(Scalar, u32)], shard: Shard) -> &[Cell] {
+    let Some((first, _)) = run.first() else { return &[] };
+    // SAFETY: a `Shard` exists, and a scalar lies in a segment of all shards.
+    let first = unsafe { first.0.at().byte_add(shard.offset()) };
+    // SAFETY: the addresses of a run follow each other, in one segment, since no shard of a segment
+    // borders on shard 0 of another. So do its cells in this shard, initialised and alive like those.
+    unsafe { NonNull::slice_from_raw_parts(first.cast::<Cell>(), run.len()).as_ref() }
 }
 
 /// One cell for all threads, alone on its cache line.

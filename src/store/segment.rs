@@ -1,9 +1,10 @@
 //! Segments, and the list of them that a store only ever adds to.
 
-use super::cell::{Cell, Word};
-use super::limits::STRIDE_WORDS;
+use super::cell::{Cell, NARROW_IN_A_WORD, NARROW_ROW_WORDS, Narrow, WIDE_ROW_WORDS, Word};
+use super::limits::{LINE_WORDS, STRIDE_WORDS};
 use super::memory::Reservation;
 use crate::sync::{self, AtomicPtr, AtomicUsize, Edge, Ordering::Relaxed};
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// The system refused address space for another segment.
@@ -17,10 +18,16 @@ pub struct Exhausted {
 pub(super) enum Class {
     /// Counters and histogram headers: dense, so that few pages serve many of them.
     Small,
-    /// The buckets of histograms.
-    Runs,
+    /// The buckets of histograms with so many rows each.
+    Buckets { rows: usize },
     /// What exists once and not per thread: gauges and shared histograms.
     Single,
+}
+
+/// Words that `rows` rows of buckets take: their wide cells, and then their narrow ones. Whole lines, so
+/// that a segment of them has one every so many words.
+pub(super) const fn bucket_words(rows: usize) -> usize {
+    (rows * (WIDE_ROW_WORDS + NARROW_ROW_WORDS)).next_multiple_of(LINE_WORDS)
 }
 
 /// One reservation: the owners' part, then `shards` shards, `STRIDE_WORDS` each.
@@ -60,7 +67,7 @@ impl Segment {
     }
 
     pub(super) fn holds_buckets(&self) -> bool {
-        self.class == Class::Runs
+        matches!(self.class, Class::Buckets { .. })
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -75,26 +82,52 @@ impl Segment {
         self.memory.base().addr().get()
     }
 
-    fn cell(&self, shard: usize, word: usize) -> &Cell {
+    fn word(&self, shard: usize, word: usize) -> NonNull<Word> {
         assert!(shard < self.shards && word < STRIDE_WORDS, "a cell outside of its segment");
         // SAFETY: just checked to be inside the reservation.
-        let cell = unsafe { self.memory.base().add((shard + 1) * STRIDE_WORDS + word) };
-        // SAFETY: words of the shards are initialised cells, for as long as `self` lives.
-        unsafe { cell.cast::<Cell>().as_ref() }
+        unsafe { self.memory.base().add((shard + 1) * STRIDE_WORDS + word) }
     }
 
-    /// Writes to every page of `shard` that is handed out, changing nothing.
+    fn cell(&self, shard: usize, word: usize) -> &Cell {
+        // SAFETY: words of the shards are initialised cells, for as long as `self` lives.
+        unsafe { self.word(shard, word).cast::<Cell>().as_ref() }
+    }
+
+    /// The narrow cells in a word. A word is always used as one cell or always as these, since loads
+    /// and stores of different sizes must not meet.
+    fn narrow_cells(&self, shard: usize, word: usize) -> &[Narrow; NARROW_IN_A_WORD] {
+        debug_assert!(self.is_narrow(word));
+        // SAFETY: as for `cell`; zeroed words are as many narrow cells.
+        unsafe { self.word(shard, word).cast::<[Narrow; NARROW_IN_A_WORD]>().as_ref() }
+    }
+
+    /// Whether a word holds narrow cells.
+    fn is_narrow(&self, word: usize) -> bool {
+        match self.class {
+            Class::Buckets { rows } => word % bucket_words(rows) >= rows * WIDE_ROW_WORDS,
+            Class::Small | Class::Single => false,
+        }
+    }
+
+    /// Writes to every page of `shard` that is handed out, but those of wide cells, changing nothing.
     ///
     /// By read-modify-write, though the caller leases the shard: a slot may be cleared meanwhile by
     /// whoever dropped its last handle, and a plain store would bring its old value back.
     pub(super) fn touch(&self, shard: usize) {
-        const WORDS_OF_A_SMALL_PAGE: usize = 4096 / size_of::<u64>();
         if shard >= self.shards {
             return;
         }
         let used = self.used.load(Relaxed);
-        for word in (0..used).step_by(WORDS_OF_A_SMALL_PAGE).chain(used.checked_sub(1)) {
-            self.cell(shard, word).add_shared(0);
+        let Class::Buckets { rows } = self.class else {
+            return one_of_each_page(0..used).for_each(|word| {
+                self.cell(shard, word).add_shared(0);
+            });
+        };
+        for run in (0..used).step_by(bucket_words(rows)) {
+            let narrow = run + rows * WIDE_ROW_WORDS..(run + bucket_words(rows)).min(used);
+            for word in one_of_each_page(narrow) {
+                self.narrow_cells(shard, word)[0].touch();
+            }
         }
     }
 
@@ -135,12 +168,21 @@ impl Segment {
         // SAFETY: the caller says that nobody uses these words.
         let (kept_until, kept_from) = unsafe { self.memory.give_back_pages(first, words) };
         for word in (first..kept_until).chain(kept_from..first + words) {
-            let cell = self.cell(shard, word - shard_start);
-            if cell.load() != 0 {
-                cell.store(0);
+            let word = word - shard_start;
+            if self.is_narrow(word) {
+                self.narrow_cells(shard, word).iter().for_each(Narrow::clear);
+            } else {
+                self.cell(shard, word).clear();
             }
         }
     }
+}
+
+/// A word on each page, however small, that `words` lie on.
+fn one_of_each_page(words: Range<usize>) -> impl Iterator<Item = usize> {
+    const WORDS_OF_A_SMALL_PAGE: usize = 4096 / size_of::<u64>();
+    let last = words.clone().next_back();
+    words.step_by(WORDS_OF_A_SMALL_PAGE).chain(last)
 }
 
 /// A list that only grows, walked without a lock.

@@ -129,7 +129,8 @@ impl Drop for Slot {
 #[derive(Default)]
 pub(super) struct FreeSlots {
     shelves: Vec<Shelf>,
-    open: [Option<NonNull<Segment>>; 3],
+    /// The segment of each class that has room.
+    open: Vec<(Class, NonNull<Segment>)>,
 }
 
 /// Runs of one size that were given back; there are as many sizes as types of metrics.
@@ -145,7 +146,7 @@ unsafe impl Send for FreeSlots {}
 impl FreeSlots {
     /// Makes `segment` the one that small slots come from.
     pub(super) fn adopt(&mut self, segment: NonNull<Segment>) {
-        self.open[Class::Small as usize] = Some(segment);
+        self.open.push((Class::Small, segment));
     }
 
     fn shelf(&mut self, class: Class, words: usize) -> &mut Shelf {
@@ -168,8 +169,8 @@ impl FreeSlots {
         }
         // Keeps a header, or a gauge, from straddling two lines.
         let align = words.next_power_of_two().min(limits::LINE_WORDS);
-        let open = self.open[class as usize];
-        let handed_out = open.and_then(|segment| {
+        let open = self.open.iter().find(|(open, _)| *open == class);
+        let handed_out = open.and_then(|&(_, segment)| {
             // SAFETY: segments live as long as the store.
             let at = unsafe { segment.as_ref() }.hand_out(words, align)?;
             Some((segment, at))
@@ -178,7 +179,8 @@ impl FreeSlots {
             Some(found) => found,
             None => {
                 let segment = store.segments.add(store.new_segment(class)?);
-                self.open[class as usize] = Some(segment);
+                self.open.retain(|(open, _)| *open != class);
+                self.open.push((class, segment));
                 // SAFETY: as above.
                 let at = unsafe { segment.as_ref() }.hand_out(words, align);
                 (segment, at.expect("an empty segment has room for the largest metric"))

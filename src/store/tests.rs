@@ -1,3 +1,4 @@
+use super::cell::Narrow;
 use super::*;
 use crate::buckets::Row;
 use std::sync::Barrier;
@@ -135,6 +136,36 @@ fn shards_add_up_each_in_a_range_of_its_own() {
     assert_eq!((seen_sum, bounds), (sum + (1 << 40), Some((1, 1 << 40))));
     assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), count + 1);
     assert!(buckets.is_sorted_by_key(|(index, _)| index));
+}
+
+#[test]
+fn a_bucket_counts_on_beyond_the_limit_of_its_narrow_cell() {
+    let store = store(3);
+    let distribution = Distribution::<2>::new(&store, false).unwrap();
+    let lessees = [Lessee::new(&store), Lessee::new(&store)];
+    let add = |place: &Lessee<'_>, value: u64, count: u64| {
+        distribution.add(place, Records { low: value, high: value, count, sum: value * count });
+    };
+    let mut expected = std::collections::BTreeMap::new();
+    let mut record = |place, value, count| {
+        add(place, value, count);
+        *expected.entry(value as usize).or_default() += count;
+        let buckets: Vec<_> = expected.iter().map(|(&index, &count)| (index, count)).collect();
+        let sum = buckets.iter().map(|&(index, count)| index as u64 * count).sum();
+        let (min, max) = (buckets[0].0 as u64, buckets[buckets.len() - 1].0 as u64);
+        assert_eq!(read(&store, &distribution), (sum, Some((min, max)), buckets));
+    };
+    for (value, lessee) in [(70, &lessees[0]), (7, &lessees[1]), (200, &lessees[0])] {
+        record(lessee, value, Narrow::LIMIT - 1);
+        record(lessee, value, 2);
+        record(lessee, value, 1);
+        record(lessee, value, 1);
+        record(lessee, value, 1 << 40);
+    }
+    // Now by the hot path, in a bucket that is full.
+    distribution.record(&lessees[0], 70);
+    let (_, _, buckets) = read(&store, &distribution);
+    assert!(buckets.contains(&(70, expected[&70] + 1)));
 }
 
 #[test]
