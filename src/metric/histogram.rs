@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Each thread has buckets of its own, and memory is committed only for pages that hold values: for
 /// typical latencies two or three pages of 4 KiB a thread, up to 4, 29 or 220 KiB for values all
 /// over the range (1, 2 or 3 digits). A bucket in which one thread has counted 2^29 values goes on in
-/// a cell of 64 bits beside it: there a record takes twice the time, 3 ns.
+/// a cell of 64 bits beside it: there a record takes twice the time.
 ///
 /// ```
 /// let latency = quipu::registry()
