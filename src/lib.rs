@@ -129,6 +129,7 @@ mod bridge;
 mod buckets;
 mod client;
 mod export;
+mod family;
 #[cfg(all(feature = "http", not(loom)))]
 mod http;
 mod metric;
@@ -187,9 +188,10 @@ pub use export::{Otlp, OtlpError, Temporality};
 pub use export::{Sentry, SentryDsnError};
 #[cfg(feature = "statsd")]
 pub use export::{Statsd, StatsdTags};
+pub use family::{Family, FamilyBuilder, FamilyMember, FamilySite};
 pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
-pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
-pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};
+pub use registry::{MetricBuilder, Registry, detached_records, registry};
+pub use series::{Descriptor, Kind, Label, Metric, Refusals, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};
 #[cfg(feature = "system")]

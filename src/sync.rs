@@ -21,6 +21,12 @@ pub(crate) enum Edge {
     SegmentFind,
     /// Adding a segment to the store's list.
     SegmentAdd,
+    /// Finding an entry in a lookup table, or the table itself.
+    EntryFind,
+    /// Adding an entry to a lookup table.
+    EntryAdd,
+    /// Putting a larger lookup table in the place of one.
+    TableReplace,
 }
 
 /// Locks, also when a thread panicked while it held the lock: what this crate guards is valid
@@ -60,9 +66,10 @@ impl<T> DerefMut for Guard<'_, T> {
 #[cfg(not(all(loom, test)))]
 mod imp {
     use super::Edge;
+    pub(crate) use crossbeam_epoch::{Guard as Pinned, pin};
     pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
     use std::cell::Cell;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
     /// What a narrow cell is.
@@ -91,6 +98,24 @@ mod imp {
     #[inline(always)]
     pub(crate) fn load_narrow_by_owner(cell: &AtomicNarrow) -> u32 {
         cell.load(Ordering::Relaxed)
+    }
+
+    /// What a model checks accesses of: nothing here.
+    pub(crate) struct Witness;
+
+    impl Witness {
+        #[inline(always)]
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        /// The value beside it is read.
+        #[inline(always)]
+        pub(crate) fn read(&self) {}
+
+        /// The value beside it is freed.
+        #[inline(always)]
+        pub(crate) fn freed(&self) {}
     }
 
     /// Who is inside of the gate before the locks: holders in the lower bits, and in the upper ones
@@ -183,7 +208,7 @@ mod imp {
 #[cfg(all(loom, test))]
 mod imp {
     use super::Edge;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
     use std::cell::Cell;
 
@@ -220,6 +245,64 @@ mod imp {
     }
 
     pub(crate) use load_by_owner as load_narrow_by_owner;
+
+    /// A value's accesses, which loom checks: a read that the value's making does not happen before,
+    /// or that does not happen before it is freed, fails the model.
+    pub(crate) struct Witness(loom::cell::UnsafeCell<()>);
+
+    impl Witness {
+        pub(crate) fn new() -> Self {
+            let witness = Self(loom::cell::UnsafeCell::new(()));
+            witness.0.with_mut(|_| ());
+            witness
+        }
+
+        pub(crate) fn read(&self) {
+            self.0.with(|_| ());
+        }
+
+        pub(crate) fn freed(&self) {
+            self.0.with_mut(|_| ());
+        }
+    }
+
+    /// LOOM: crossbeam-epoch runs on std's atomics. What stands in for it frees when nobody is pinned
+    /// at all, which is later than need be, and orders pins by a lock, which real ones are not.
+    pub(crate) struct Pinned(Arc<Mutex<Pins>>);
+
+    #[derive(Default)]
+    struct Pins {
+        pins: usize,
+        deferred: Vec<Box<dyn FnOnce() + Send>>,
+    }
+
+    loom::lazy_static! {
+        static ref PINS: Arc<Mutex<Pins>> = Arc::new(Mutex::new(Pins::default()));
+    }
+
+    pub(crate) fn pin() -> Pinned {
+        PINS.lock().unwrap().pins += 1;
+        Pinned(PINS.clone())
+    }
+
+    impl Pinned {
+        pub(crate) fn defer(&self, free: impl FnOnce() + Send + 'static) {
+            self.0.lock().unwrap().deferred.push(Box::new(free));
+        }
+
+        pub(crate) fn flush(&self) {}
+    }
+
+    impl Drop for Pinned {
+        fn drop(&mut self) {
+            let free = {
+                let mut pinned = self.0.lock().unwrap();
+                pinned.pins -= 1;
+                if pinned.pins == 0 { std::mem::take(&mut pinned.deferred) } else { Vec::new() }
+            };
+            free.into_iter().for_each(|free| free());
+        }
+    }
 
     /// What a thread waits with for another one's wake-up, which is not lost if it comes first.
     pub(crate) struct Parker(Unparker);

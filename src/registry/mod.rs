@@ -7,7 +7,9 @@ mod macros;
 pub use builder::MetricBuilder;
 
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
-use crate::series::{DEFAULT_MAX_SERIES, Detached, Metric, RegisterError, Request, Table};
+use crate::series::{
+    Consumer, DEFAULT_MAX_SERIES, Detached, Metric, Refusals, RegisterError, Request, Table,
+};
 use crate::snapshot::{Collector, Moment, Snapshot};
 use crate::store::Store;
 use crate::sync::{self, Arc, Mutex, Published};
@@ -22,11 +24,9 @@ use std::sync::OnceLock;
 /// A registry can be dropped while handles live: they stay valid, and what they record is seen by
 /// nobody.
 pub struct Registry {
-    store: Arc<Store>,
-    table: Table,
+    table: std::sync::Arc<Table>,
     collector: Mutex<Collector>,
     published: Published<Snapshot>,
-    refusals: Mutex<Refusals>,
     reported: Mutex<Reported>,
 }
 
@@ -35,16 +35,6 @@ pub struct Registry {
 struct Reported {
     refused: u64,
     detached: u64,
-}
-
-/// Registrations that were refused.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Refusals {
-    /// How many.
-    pub count: u64,
-    /// Why the last one was.
-    pub last: Option<RegisterError>,
 }
 
 /// The process's own registry.
@@ -74,12 +64,10 @@ impl Registry {
 
     pub(crate) fn over(store: Arc<Store>, limit: usize) -> Self {
         Self {
-            table: Table::new(limit),
-            collector: Mutex::new(Collector::new(store.clone())),
+            table: std::sync::Arc::new(Table::new(store.clone(), limit)),
+            collector: Mutex::new(Collector::new(store)),
             published: Published::empty(),
-            refusals: Mutex::new(Refusals::default()),
             reported: Mutex::new(Reported::default()),
-            store,
         }
     }
 
@@ -132,26 +120,37 @@ impl Registry {
 
     /// Registrations that were refused since the registry was made.
     pub fn refusals(&self) -> Refusals {
-        sync::lock(&self.refusals).clone()
+        self.table.refusals()
     }
 
     /// Refused registrations, and records of detached metrics, since the last call: each is told
     /// once, whichever client of this registry asks.
     pub(crate) fn take_unreported(&self) -> (u64, u64) {
         let mut reported = sync::lock(&self.reported);
-        let refused = sync::lock(&self.refusals).count;
+        let refused = self.table.refusals().count;
         let detached = detached_records();
         let before = std::mem::replace(&mut *reported, Reported { refused, detached });
-        // Detached counters begin again in a forked child.
-        (refused - before.refused, detached.saturating_sub(before.detached))
+        // What is counted in cells begins again in a forked child.
+        (refused.saturating_sub(before.refused), detached.saturating_sub(before.detached))
+    }
+
+    fn table(&self) -> &std::sync::Arc<Table> {
+        &self.table
     }
 
     pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
-        self.table.register(&self.store, request).inspect_err(|error| {
-            let mut refusals = sync::lock(&self.refusals);
-            refusals.count += 1;
-            refusals.last = Some(error.clone());
-        })
+        self.table.register(request)
+    }
+
+    /// Has no series leave before `consumer` has acknowledged what it held.
+    pub(crate) fn add_consumer(&self, consumer: &std::sync::Arc<dyn Consumer>) {
+        self.table.consumers().add(consumer);
+    }
+
+    /// Has no series leave before those who scrape have had time to.
+    #[cfg(all(feature = "http", not(loom)))]
+    pub(crate) fn note_scrape(&self) {
+        self.table.consumers().note_scrape(std::time::Instant::now());
     }
 }
 

@@ -15,7 +15,8 @@ use super::cell::Word;
 use super::limits::STRIDE_WORDS;
 use super::segment::{Class, Exhausted, Segment};
 use super::{Store, limits};
-use crate::sync::{self, Arc, AtomicPtr, Ordering::Relaxed};
+use crate::sync::{self, Arc, AtomicPtr, Ordering::Acquire, Ordering::Relaxed, fence};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// A run of words that a slot consists of.
@@ -89,6 +90,17 @@ impl Slot {
 
     pub(super) fn at(&self) -> NonNull<Word> {
         self.0
+    }
+
+    /// How many there are, this one included. What was done through those that are gone has happened.
+    pub(super) fn holders(&self) -> usize {
+        // SAFETY: as in `clone`; what is made here is not dropped, so the count stays as it is.
+        let owner = ManuallyDrop::new(unsafe { Arc::from_raw(self.owner()) });
+        let holders = Arc::strong_count(&owner);
+        // ORDERING: Acquire, after the count; pairs with the Release with which each `Slot` leaves it.
+        // LOOM: its count orders by itself.
+        fence(Acquire);
+        holders
     }
 
     /// A copy that is not part of the count, for a model's twin.
