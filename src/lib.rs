@@ -143,7 +143,7 @@ mod system;
 pub mod testing;
 mod worker;
 
-/// The snippets of the README and of the guide are tests.
+/// The snippets of the README, of the guide and of the cookbook are tests.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
@@ -151,6 +151,9 @@ mod documents {
 
     #[doc = include_str!("../docs/guide.md")]
     struct Guide;
+
+    #[doc = include_str!("../docs/cookbook.md")]
+    struct Cookbook;
 }
 
 #[cfg(all(loom, test))]
