@@ -143,7 +143,8 @@ mod system;
 pub mod testing;
 mod worker;
 
-/// The snippets of the README, of the guide and of the cookbook are tests.
+/// The snippets of the README, of the guide and of the cookbook are tests. Those of the migration
+/// pages need other crates, and are compiled in `tests/migration`.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
