@@ -144,7 +144,8 @@ mod system;
 pub mod testing;
 mod worker;
 
-/// The snippets of the README and of the guide are tests.
+/// The snippets of the README, of the guide and of the cookbook are tests. Those of the migration
+/// pages need other crates, and are compiled in `tests/migration`.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
@@ -152,6 +153,9 @@ mod documents {
 
     #[doc = include_str!("../docs/guide.md")]
     struct Guide;
+
+    #[doc = include_str!("../docs/cookbook.md")]
+    struct Cookbook;
 }
 
 #[cfg(all(loom, test))]
