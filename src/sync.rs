@@ -27,6 +27,8 @@ pub(crate) enum Edge {
     EntryAdd,
     /// Putting a larger lookup table in the place of one.
     TableReplace,
+    /// Freeing what was removed only when nobody can be reading it.
+    Grace,
 }
 
 /// Locks, also when a thread panicked while it held the lock: what this crate guards is valid
@@ -94,10 +96,27 @@ mod imp {
         cell.load(Ordering::Relaxed)
     }
 
+    /// The same of a pointer.
+    #[inline(always)]
+    pub(crate) fn load_pointer_by_owner<T>(pointer: &AtomicPtr<T>) -> *mut T {
+        pointer.load(Ordering::Relaxed)
+    }
+
     /// The same of a narrow cell.
     #[inline(always)]
     pub(crate) fn load_narrow_by_owner(cell: &AtomicNarrow) -> u32 {
         cell.load(Ordering::Relaxed)
+    }
+
+    /// Frees what those who are pinned now may be reading, when none of them is any more.
+    pub(crate) fn free_after(_: Edge, pinned: &Pinned, free: impl FnOnce() + Send + 'static) {
+        pinned.defer(free);
+    }
+
+    /// A number that nobody can foresee.
+    pub(crate) fn random() -> u64 {
+        // The standard library's way to the system's random numbers.
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0)
     }
 
     /// What a model checks accesses of: nothing here.
@@ -112,10 +131,6 @@ mod imp {
         /// The value beside it is read.
         #[inline(always)]
         pub(crate) fn read(&self) {}
-
-        /// The value beside it is freed.
-        #[inline(always)]
-        pub(crate) fn freed(&self) {}
     }
 
     /// Who is inside of the gate before the locks: holders in the lower bits, and in the upper ones
@@ -246,9 +261,25 @@ mod imp {
 
     pub(crate) use load_by_owner as load_narrow_by_owner;
 
+    // LOOM: for the same reason.
+    #[allow(unsafe_code)]
+    pub(crate) fn load_pointer_by_owner<T>(pointer: &AtomicPtr<T>) -> *mut T {
+        // SAFETY: as above.
+        unsafe { pointer.unsync_load() }
+    }
+
+    /// LOOM: a model does the same each time.
+    pub(crate) fn random() -> u64 {
+        0x9e37_79b9_7f4a_7c15
+    }
+
     /// A value's accesses, which loom checks: a read that the value's making does not happen before,
-    /// or that does not happen before it is freed, fails the model.
+    /// or that does not happen before the value is dropped, fails the model.
     pub(crate) struct Witness(loom::cell::UnsafeCell<()>);
+
+    // SAFETY: of what threads do with it at once, loom has one after the other.
+    #[allow(unsafe_code)]
+    unsafe impl Sync for Witness {}
 
     impl Witness {
         pub(crate) fn new() -> Self {
@@ -260,15 +291,19 @@ mod imp {
         pub(crate) fn read(&self) {
             self.0.with(|_| ());
         }
+    }
 
-        pub(crate) fn freed(&self) {
-            self.0.with_mut(|_| ());
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                self.0.with_mut(|_| ());
+            }
         }
     }
 
     /// LOOM: crossbeam-epoch runs on std's atomics. What stands in for it frees when nobody is pinned
     /// at all, which is later than need be, and orders pins by a lock, which real ones are not.
-    pub(crate) struct Pinned(Arc<Mutex<Pins>>);
+    pub(crate) struct Pinned(&'static Mutex<Pins>);
 
     #[derive(Default)]
     struct Pins {
@@ -277,20 +312,24 @@ mod imp {
     }
 
     loom::lazy_static! {
-        static ref PINS: Arc<Mutex<Pins>> = Arc::new(Mutex::new(Pins::default()));
+        // Leaked, since a model that fails drops it when loom is not there any more.
+        static ref PINS: &'static Mutex<Pins> = Box::leak(Box::new(Mutex::new(Pins::default())));
     }
 
     pub(crate) fn pin() -> Pinned {
         PINS.lock().unwrap().pins += 1;
-        Pinned(PINS.clone())
+        Pinned(*PINS)
     }
 
     impl Pinned {
-        pub(crate) fn defer(&self, free: impl FnOnce() + Send + 'static) {
-            self.0.lock().unwrap().deferred.push(Box::new(free));
-        }
-
         pub(crate) fn flush(&self) {}
+    }
+
+    pub(crate) fn free_after(edge: Edge, pinned: &Pinned, free: impl FnOnce() + Send + 'static) {
+        if WEAKENED.get() == Some(edge) {
+            return free();
+        }
+        pinned.0.lock().unwrap().deferred.push(Box::new(free));
     }
 
     impl Drop for Pinned {

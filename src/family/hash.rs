@@ -9,8 +9,7 @@
 //! limit of a family, which bounds how many values can meet at one slot.
 #![forbid(unsafe_code)]
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use crate::sync;
 
 /// Spreads a length over the upper bits.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -20,9 +19,7 @@ pub(super) struct Key([u64; 4]);
 
 impl Key {
     pub(super) fn random() -> Self {
-        // The standard library's way to the system's random numbers.
-        let random = RandomState::new();
-        Self(std::array::from_fn(|at| random.hash_one(at)))
+        Self(std::array::from_fn(|_| sync::random()))
     }
 
     #[inline(always)]

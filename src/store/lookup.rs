@@ -31,13 +31,13 @@ pub(crate) struct Lookup<T: Send + Sync + 'static> {
 
 struct Table<T> {
     slots: Box<[AtomicPtr<Entry<T>>]>,
+    /// For models.
     witness: Witness,
 }
 
 struct Entry<T> {
     hash: u64,
     value: T,
-    witness: Witness,
 }
 
 /// What writers keep, behind the lock that makes them one at a time.
@@ -96,13 +96,12 @@ impl<T: Send + 'static> Garbage<T> {
     /// # Safety
     ///
     /// `value` is a leaked box that nobody finds any more, nor frees.
-    unsafe fn free_later(value: NonNull<T>, guard: &Pinned, freed: fn(&T)) {
+    unsafe fn free_later(value: NonNull<T>, guard: &Pinned) {
         let garbage = Self(value);
-        guard.defer(move || {
+        sync::free_after(Edge::Grace, guard, move || {
             let Garbage(value) = { garbage };
             // SAFETY: a leaked box, and nobody is left who has found it.
-            let value = unsafe { Box::from_raw(value.as_ptr()) };
-            freed(&value);
+            drop(unsafe { Box::from_raw(value.as_ptr()) });
         });
     }
 }
@@ -144,7 +143,6 @@ impl<T: Send + Sync + 'static> Lookup<T> {
             }
             // SAFETY: null, or an entry, which is not freed while the guard is there.
             let entry = unsafe { entry.as_ref() }?;
-            entry.witness.read();
             if entry.hash == hash && is(&entry.value) {
                 let value = NonNull::from(&entry.value);
                 return Some(Found { value, _guard: guard, lookup: PhantomData });
@@ -155,13 +153,13 @@ impl<T: Send + Sync + 'static> Lookup<T> {
 
     /// Adds a value that is not there.
     pub(crate) fn add(&self, writer: &mut Writer, hash: u64, value: T) {
-        let entry = Box::new(Entry { hash, value, witness: Witness::new() });
+        let entry = Box::new(Entry { hash, value });
         if (writer.slots_taken + 1) * 2 > self.slots() {
             self.replace_table(writer);
         }
         // SAFETY: only writers replace the table, and `writer` is borrowed.
         let table = unsafe { self.table() };
-        let slot = table.from(hash).find(|slot| slot.load(Relaxed).is_null());
+        let slot = table.from(hash).find(|slot| sync::load_pointer_by_owner(slot).is_null());
         let slot = slot.expect("half of the slots are free");
         // ORDERING: Release makes the entry visible with its address; pairs with the Acquire in `find`.
         slot.store(Box::into_raw(entry), sync::release(Edge::EntryAdd));
@@ -179,7 +177,8 @@ impl<T: Send + Sync + 'static> Lookup<T> {
     ) -> bool {
         // SAFETY: only writers replace the table, and `writer` is borrowed.
         let slots = unsafe { self.table() }.from(hash);
-        let until_the_first_free_one = slots.take_while(|slot| !slot.load(Relaxed).is_null());
+        let until_the_first_free_one =
+            slots.take_while(|slot| !sync::load_pointer_by_owner(slot).is_null());
         self.remove_from(until_the_first_free_one, writer, is, each)
     }
 
@@ -206,15 +205,15 @@ impl<T: Send + Sync + 'static> Lookup<T> {
         let before = writer.entries;
         for slot in slots {
             // SAFETY: entries are freed after a writer has removed them, and this writer is the one.
-            let entry = Self::entry(slot.load(Relaxed)).map(|entry| unsafe { entry.as_ref() });
+            let entry = Self::entry(sync::load_pointer_by_owner(slot))
+                .map(|entry| unsafe { entry.as_ref() });
             let Some(entry) = entry.filter(|entry| is_to_go(&entry.value)) else { continue };
             // Relaxed: who sees it reads nothing through it.
             slot.store(Self::removed(), Relaxed);
             writer.entries -= 1;
             each(&entry.value);
-            let free = |entry: &Entry<T>| entry.witness.freed();
             // SAFETY: leaked by `add`, and no slot leads to it any more.
-            unsafe { Garbage::free_later(NonNull::from(entry), &guard, free) };
+            unsafe { Garbage::free_later(NonNull::from(entry), &guard) };
         }
         if writer.entries != before {
             // So that it is freed also if this thread never comes again.
@@ -233,10 +232,12 @@ impl<T: Send + Sync + 'static> Lookup<T> {
         let guard = pin();
         // SAFETY: only writers replace the table, and `writer` is borrowed.
         let old = unsafe { self.table() };
-        for entry in old.slots.iter().filter_map(|slot| Self::entry(slot.load(Relaxed))) {
+        for entry in
+            old.slots.iter().filter_map(|slot| Self::entry(sync::load_pointer_by_owner(slot)))
+        {
             // SAFETY: as in `remove`.
             let hash = unsafe { entry.as_ref() }.hash;
-            let slot = table.from(hash).find(|slot| slot.load(Relaxed).is_null());
+            let slot = table.from(hash).find(|slot| sync::load_pointer_by_owner(slot).is_null());
             // Relaxed: the table is published as a whole.
             slot.expect("there is room for four times as many").store(entry.as_ptr(), Relaxed);
         }
@@ -245,7 +246,7 @@ impl<T: Send + Sync + 'static> Lookup<T> {
         self.table.store(new.as_ptr(), sync::release(Edge::TableReplace));
         writer.slots_taken = writer.entries;
         // SAFETY: leaked when it was made, and not found any more.
-        unsafe { Garbage::free_later(NonNull::from(old), &guard, |old| old.witness.freed()) };
+        unsafe { Garbage::free_later(NonNull::from(old), &guard) };
         guard.flush();
     }
 
