@@ -74,6 +74,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
+    #[cfg_attr(miri, ignore = "an interpreter takes minutes for so many")]
     fn values_that_differ_anywhere_have_other_hashes() {
         let key = Key::random();
         let text = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -100,6 +101,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "an interpreter takes minutes for so many")]
     fn both_halves_of_a_hash_are_spread() {
         let key = Key::random();
         for shift in [0, 32] {

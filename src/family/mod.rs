@@ -124,7 +124,7 @@ impl<M: Metric, const N: usize> Deref for FamilyMember<'_, M, N> {
 impl<M: Metric, const N: usize> Family<M, N> {
     /// The series with these label values, in the order of the keys; it is made if it does not exist.
     ///
-    /// One that exists is found without a lock, without allocation (but for a thread's first look-up in
+    /// Not for signal handlers. One that exists is found without a lock, without allocation (but for a thread's first look-up in
     /// any family), and without a store that other threads see. Making one takes the family's lock and
     /// the registry's, and allocates.
     ///

@@ -204,16 +204,18 @@ impl<T: Send + Sync + 'static> Lookup<T> {
         let guard = pin();
         let before = writer.entries;
         for slot in slots {
+            let Some(entry) = Self::entry(sync::load_pointer_by_owner(slot)) else { continue };
             // SAFETY: entries are freed after a writer has removed them, and this writer is the one.
-            let entry = Self::entry(sync::load_pointer_by_owner(slot))
-                .map(|entry| unsafe { entry.as_ref() });
-            let Some(entry) = entry.filter(|entry| is_to_go(&entry.value)) else { continue };
+            let value = unsafe { &entry.as_ref().value };
+            if !is_to_go(value) {
+                continue;
+            }
             // Relaxed: who sees it reads nothing through it.
             slot.store(Self::removed(), Relaxed);
             writer.entries -= 1;
-            each(&entry.value);
+            each(value);
             // SAFETY: leaked by `add`, and no slot leads to it any more.
-            unsafe { Garbage::free_later(NonNull::from(entry), &guard) };
+            unsafe { Garbage::free_later(entry, &guard) };
         }
         if writer.entries != before {
             // So that it is freed also if this thread never comes again.
@@ -230,11 +232,11 @@ impl<T: Send + Sync + 'static> Lookup<T> {
         // SAFETY: just made, and not freed before another writer replaces it.
         let table = unsafe { new.as_ref() };
         let guard = pin();
+        let old = NonNull::new(sync::load_pointer_by_owner(&self.table)).expect("never null");
         // SAFETY: only writers replace the table, and `writer` is borrowed.
-        let old = unsafe { self.table() };
-        for entry in
-            old.slots.iter().filter_map(|slot| Self::entry(sync::load_pointer_by_owner(slot)))
-        {
+        let slots = unsafe { &old.as_ref().slots };
+        let entries = slots.iter().map(sync::load_pointer_by_owner).filter_map(Self::entry);
+        for entry in entries {
             // SAFETY: as in `remove`.
             let hash = unsafe { entry.as_ref() }.hash;
             let slot = table.from(hash).find(|slot| sync::load_pointer_by_owner(slot).is_null());
@@ -246,7 +248,7 @@ impl<T: Send + Sync + 'static> Lookup<T> {
         self.table.store(new.as_ptr(), sync::release(Edge::TableReplace));
         writer.slots_taken = writer.entries;
         // SAFETY: leaked when it was made, and not found any more.
-        unsafe { Garbage::free_later(NonNull::from(old), &guard) };
+        unsafe { Garbage::free_later(old, &guard) };
         guard.flush();
     }
 
