@@ -67,3 +67,56 @@ impl Delivered {
         snapshot.sequence <= self.acknowledged && is_seen
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::{AtomicU64, Ordering::Relaxed};
+
+    /// Has ended at `u64::MAX`.
+    struct Exporter(AtomicU64);
+
+    impl Consumer for Exporter {
+        fn acknowledged(&self) -> Option<u64> {
+            Some(self.0.load(Relaxed)).filter(|&sequence| sequence != u64::MAX)
+        }
+    }
+
+    fn at(sequence: u64, seconds: u64) -> Collection {
+        // Far enough from the clock's beginning to go back.
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        let start = *START.get_or_init(|| Instant::now() + Duration::from_secs(10_000));
+        Collection { sequence, at: start + Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn without_anybody_each_snapshot_is_delivered() {
+        assert!(Consumers::default().delivered(at(2, 1)).covers(at(1, 1)));
+    }
+
+    #[test]
+    fn the_slowest_exporter_decides_until_it_ends() {
+        let consumers = Consumers::default();
+        let exporters = [9, 5].map(|sequence| Arc::new(Exporter(AtomicU64::new(sequence))));
+        for exporter in &exporters {
+            let consumer: Arc<dyn Consumer> = exporter.clone();
+            consumers.add(&consumer);
+        }
+        let covers = |sequence| consumers.delivered(at(10, 0)).covers(at(sequence, 0));
+        assert_eq!((covers(5), covers(6)), (true, false));
+        exporters[1].0.store(u64::MAX, Relaxed);
+        assert_eq!((covers(9), covers(10)), (true, false));
+        drop(exporters);
+        assert!(covers(10));
+    }
+
+    #[test]
+    #[cfg(feature = "http")]
+    fn scrapers_are_given_two_minutes_as_long_as_somebody_scrapes() {
+        let consumers = Consumers::default();
+        consumers.note_scrape(at(0, 100).at);
+        let covers = |now, taken| consumers.delivered(at(9, now)).covers(at(1, taken));
+        assert_eq!((covers(219, 100), covers(220, 100)), (false, true));
+        assert_eq!((covers(699, 690), covers(700, 690)), (false, true));
+    }
+}
