@@ -31,7 +31,7 @@ if (!mock && !given) {
   process.exit(2);
 }
 
-const WAIT = { timeout: Number(process.env.CHECK_TIMEOUT_MS || 30_000) };
+const WAIT = { timeout: Number(process.env.CHECK_TIMEOUT_MS || 120_000) };
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
