@@ -187,8 +187,15 @@ pub use export::{Otlp, OtlpError, Temporality};
 pub use export::{Sentry, SentryDsnError};
 #[cfg(feature = "statsd")]
 pub use export::{Statsd, StatsdTags};
-pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
-pub use registry::{MetricBuilder, Refusals, Registry, detached_records, registry};
+#[doc(hidden)]
+pub use metric::all_differ as __all_differ;
+pub use metric::{
+    CallSite, Counter, Gauge, Histogram, LabelValue, LabelValues, SampledTimer, SmallInt, Timer,
+    TypedFamily, TypedMember, UpDownCounter,
+};
+pub use registry::{
+    MetricBuilder, Refusals, Registry, TypedFamilyBuilder, detached_records, registry,
+};
 pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};

@@ -3,11 +3,13 @@
 
 mod builder;
 mod macros;
+mod typed;
 
 pub use builder::MetricBuilder;
+pub use typed::TypedFamilyBuilder;
 
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
-use crate::series::{DEFAULT_MAX_SERIES, Detached, Metric, RegisterError, Request, Table};
+use crate::series::{DEFAULT_MAX_SERIES, Detached, Label, Metric, RegisterError, Request, Table};
 use crate::snapshot::{Collector, Moment, Snapshot};
 use crate::store::Store;
 use crate::sync::{self, Arc, Mutex, Published};
@@ -147,11 +149,23 @@ impl Registry {
     }
 
     pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
-        self.table.register(&self.store, request).inspect_err(|error| {
-            let mut refusals = sync::lock(&self.refusals);
-            refusals.count += 1;
-            refusals.last = Some(error.clone());
-        })
+        self.table.register(&self.store, request).inspect_err(|error| self.count_refusal(error))
+    }
+
+    /// Registers series of one name that differ in `labels`: all or none.
+    pub(crate) fn register_together<M: Metric>(
+        &self,
+        request: &Request<'_>,
+        labels: impl ExactSizeIterator<Item = Vec<Label>>,
+    ) -> Result<Vec<M>, RegisterError> {
+        let registered = self.table.register_together(&self.store, request, labels);
+        registered.inspect_err(|error| self.count_refusal(error))
+    }
+
+    fn count_refusal(&self, error: &RegisterError) {
+        let mut refusals = sync::lock(&self.refusals);
+        refusals.count += 1;
+        refusals.last = Some(error.clone());
     }
 }
 

@@ -1,6 +1,8 @@
 //! The table of series.
 #![forbid(unsafe_code)]
 
+mod together;
+
 use super::descriptor::{ByLabels, Descriptor, Kind, Label};
 use super::error::{RegisterError, excerpt};
 use super::handle::{Handle, Metric};
@@ -66,8 +68,7 @@ impl Table {
         check_labels(&request.labels)?;
 
         let mut names = sync::lock(&self.names);
-        let known = names.families.get_key_value(request.name);
-        if let Some((_, family)) = known {
+        if let Some(family) = names.families.get(request.name) {
             family.agrees_with::<M>(&request)?;
             if let Some(handle) = family.members.get(&request.labels[..]) {
                 return Ok(M::of(handle).expect("the family agrees").clone());
@@ -76,37 +77,46 @@ impl Table {
         if names.series >= self.limit {
             return Err(RegisterError::RegistryFull { limit: self.limit });
         }
-        let (name, help) = match known {
-            Some((name, family)) => (name.clone(), family.help.clone()),
-            None => (request.name.into(), request.help.into()),
-        };
         let metric = M::create(store, request.shared, request.unit)
             .map_err(|Exhausted { bytes }| RegisterError::OutOfAddressSpace { bytes })?;
-        let descriptor = Arc::new(Descriptor {
-            name: name.clone(),
-            help,
-            kind: M::KIND,
-            unit: request.unit,
-            digits: M::DIGITS,
-            labels: request.labels.into(),
-        });
-        names.series += 1;
-        let family = names.families.entry(name).or_insert_with(|| Family {
-            kind: M::KIND,
-            unit: request.unit,
-            digits: M::DIGITS,
-            help: descriptor.help.clone(),
-            members: HashMap::new(),
-        });
-        let handle: Handle = metric.clone().into();
-        family.members.insert(ByLabels(descriptor.clone()), handle.clone());
-        sync::lock(&self.new).push(Series { descriptor, handle });
+        let labels = std::mem::take(&mut request.labels);
+        let series = names.insert(&request, labels, &metric);
+        sync::lock(&self.new).push(series);
         Ok(metric)
     }
 
     /// Moves what was registered since the last call into `new`, which is empty.
     pub(crate) fn take_new(&self, new: &mut Vec<Series>) {
         std::mem::swap(new, &mut sync::lock(&self.new));
+    }
+}
+
+impl Names {
+    /// Adds a series that is not there, under a name that agrees with it.
+    fn insert<M: Metric>(&mut self, of: &Request<'_>, labels: Vec<Label>, metric: &M) -> Series {
+        let (name, help) = match self.families.get_key_value(of.name) {
+            Some((name, family)) => (name.clone(), family.help.clone()),
+            None => (of.name.into(), of.help.into()),
+        };
+        let descriptor = Arc::new(Descriptor {
+            name: name.clone(),
+            help,
+            kind: M::KIND,
+            unit: of.unit,
+            digits: M::DIGITS,
+            labels: labels.into(),
+        });
+        self.series += 1;
+        let family = self.families.entry(name).or_insert_with(|| Family {
+            kind: M::KIND,
+            unit: of.unit,
+            digits: M::DIGITS,
+            help: descriptor.help.clone(),
+            members: HashMap::new(),
+        });
+        let handle: Handle = metric.clone().into();
+        family.members.insert(ByLabels(descriptor.clone()), handle.clone());
+        Series { descriptor, handle }
     }
 }
 
