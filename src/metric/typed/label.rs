@@ -106,7 +106,7 @@ impl<const COUNT: usize> LabelValue for SmallInt<COUNT> {
 /// Declares an enum that is a label, with the text of each value.
 ///
 /// The enum has the attributes, documentation and visibility that it is given, and derives `Clone`,
-/// `Copy`, `Debug`, `PartialEq` and `Eq`. Two values with the same text do not compile. An example
+/// `Copy`, `Debug`, `PartialEq` and `Eq`; the documentation of a value ends with its text. Two values with the same text do not compile. An example
 /// stands at [`TypedFamily`](crate::TypedFamily).
 ///
 /// ```compile_fail
@@ -123,7 +123,12 @@ macro_rules! label_values {
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         $visibility enum $name {
-            $($(#[$value_attribute])* $value),+
+            $(
+                $(#[$value_attribute])*
+                #[doc = ""]
+                #[doc = concat!("Its text: `", $text, "`.")]
+                $value
+            ),+
         }
 
         const _: () = {

@@ -22,7 +22,7 @@ pub struct TypedMember<'a, M> {
 impl<'a, M> TypedMember<'a, M> {
     /// The cells, by way of the handle where there is no other.
     #[inline(always)]
-    fn cells(&self, of: impl Fn(&'a M) -> &'a Scalar) -> LentScalar<'a> {
+    fn scalar(&self, of: impl Fn(&'a M) -> &'a Scalar) -> LentScalar<'a> {
         match self.cells {
             Some(cells) => cells.scalar(),
             None => of(self.handles.get(self.number)).lent(),
@@ -45,7 +45,7 @@ impl TypedMember<'_, Counter> {
 
     #[inline(always)]
     pub(crate) fn add_at(&self, place: &impl Place, n: u64) {
-        self.cells(Counter::cells).add(place, n);
+        self.scalar(Counter::cells).add(place, n);
     }
 }
 
@@ -65,7 +65,7 @@ impl TypedMember<'_, UpDownCounter> {
     /// Adds `n`; see [`UpDownCounter::add`], of which this is the faster form: no handle is loaded.
     #[inline(always)]
     pub fn add(&self, n: i64) {
-        self.cells(UpDownCounter::cells).add(&ThisThread, n as u64);
+        self.scalar(UpDownCounter::cells).add(&ThisThread, n as u64);
     }
 }
 
