@@ -271,11 +271,11 @@ fn labels(index: u16) -> (SmallInt<64>, SmallInt<64>) {
     (SmallInt::new(index / 64 % 64), SmallInt::new(index % 64))
 }
 
-/// The member is found anew for each addition.
+/// A member that the code names, found anew for each addition.
 #[inline(never)]
 fn typed_add(family: &Family, times: u64) {
     let family = black_box(family);
-    repeat(times, || family.with(black_box(labels(7))).increment());
+    repeat(times, || family.with(labels(7)).increment());
 }
 
 #[inline(never)]

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 /// A label whose values are known when the program is compiled.
 ///
 /// Implemented for enums by [`label_values!`](crate::label_values), for `bool`, and for [`SmallInt`];
-/// your own types may implement it. An implementation that breaks the rules below does not harm: its
-/// records go to another member of the family.
+/// your own types may implement it. One that breaks the rules below does no harm but that its records
+/// go to some other member of the family.
 ///
 /// ```
 /// use quipu::{Counter, LabelValue, TypedFamily};
@@ -38,7 +38,7 @@ pub trait LabelValue {
     /// How many values there are, at least 1.
     const COUNT: usize;
 
-    /// Which one this is: less than `COUNT`, or it counts as the last one.
+    /// Which one this is, less than `COUNT`.
     fn index(self) -> usize;
 
     /// What the label says for this index, each of the indices below `COUNT` something else: any text

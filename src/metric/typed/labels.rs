@@ -27,8 +27,7 @@ pub trait LabelValues: sealed::Tuple {
     /// A text for each label.
     type Texts: AsRef<[Cow<'static, str>]>;
 
-    /// Which combination this is, less than `COUNT`. An index that is too large for its label counts as
-    /// that label's last one.
+    /// Which combination this is: less than `COUNT` unless a label's index is too large.
     fn index(self) -> usize;
 
     /// What the labels say for this index, which is less than `COUNT`.
@@ -56,8 +55,11 @@ macro_rules! tuple {
 
             #[inline(always)]
             fn index(self) -> usize {
-                let index = 0;
-                $(let index = index * $value::COUNT + self.$field.index().min($value::COUNT - 1);)+
+                let index = 0_usize;
+                $(
+                    // Wraps where a label's index is too large, since a record must not panic.
+                    let index = index.wrapping_mul($value::COUNT).wrapping_add(self.$field.index());
+                )+
                 index
             }
 
