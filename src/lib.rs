@@ -42,7 +42,8 @@
 //! ```
 //!
 //! Where a handle cannot be carried around, [`counter!`], [`up_down_counter!`], [`gauge!`] and
-//! [`histogram!`] keep one at the call site.
+//! [`histogram!`] keep one at the call site. Where labels are enums, flags or small numbers,
+//! [`label_values!`] and a [`TypedFamily`] have a series for each combination, at the cost of a handle.
 //!
 //! # Which metric
 //!
