@@ -137,6 +137,10 @@ fn every_kind_of_metric_makes_a_family() {
         |gauge: &Gauge, value| gauge.set(value as f64),
         |labels| registry.snapshot().gauge("g", labels).unwrap() as u64,
     );
+    if cfg!(miri) {
+        // An interpreter takes minutes to read a histogram's buckets.
+        return;
+    }
     members_are_what_they_are_called(
         registry.histogram("h").typed_family(keys).register().unwrap(),
         |histogram: &Histogram, value| histogram.record(value),
