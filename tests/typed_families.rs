@@ -102,16 +102,17 @@ fn members_are_what_they_are_called<M: Metric>(
     record: impl Fn(&M, u64),
     read: impl Fn(&[(&str, &str)]) -> u64,
 ) {
-    let mut number = 0;
-    for method in METHODS {
-        for cached in [false, true] {
-            number += 1;
-            record(&family.with((method, cached)), number);
-        }
+    let named = METHODS.into_iter().zip(["GET", "POST", "other"]);
+    let named = named.flat_map(|method| [(method, (false, "false")), (method, (true, "true"))]);
+    let recorded = 1..=6;
+    for (number, ((method, _), (cached, _))) in recorded.clone().zip(named.clone()) {
+        record(&family.with((method, cached)), number);
     }
     assert_eq!(family.iter().len(), 6);
-    for (number, ([method, cached], member)) in (1..).zip(family.iter()) {
-        let labels: [(&str, &str); 2] = [("method", &method), ("cached", &cached)];
+    let members = named.zip(family.iter());
+    for (number, (((_, method), (_, cached)), (texts, member))) in recorded.zip(members) {
+        assert_eq!(texts, [method, cached]);
+        let labels = [("method", method), ("cached", cached)];
         assert_eq!(read(&labels), number);
         record(&member, 100);
         assert_ne!(read(&labels), number);
