@@ -130,6 +130,7 @@ mod bridge;
 mod buckets;
 mod client;
 mod export;
+mod family;
 #[cfg(all(feature = "http", not(loom)))]
 mod http;
 mod metric;
@@ -144,7 +145,8 @@ mod system;
 pub mod testing;
 mod worker;
 
-/// The snippets of the README and of the guide are tests.
+/// The snippets of the README, of the guide and of the cookbook are tests. Those of the migration
+/// pages need other crates, and are compiled in `tests/migration`.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
@@ -152,6 +154,9 @@ mod documents {
 
     #[doc = include_str!("../docs/guide.md")]
     struct Guide;
+
+    #[doc = include_str!("../docs/cookbook.md")]
+    struct Cookbook;
 }
 
 #[cfg(all(loom, test))]
@@ -188,16 +193,15 @@ pub use export::{Otlp, OtlpError, Temporality};
 pub use export::{Sentry, SentryDsnError};
 #[cfg(feature = "statsd")]
 pub use export::{Statsd, StatsdTags};
+pub use family::{Family, FamilyBuilder, FamilyMember, FamilySite};
 #[doc(hidden)]
 pub use metric::all_differ as __all_differ;
 pub use metric::{
     CallSite, Counter, Gauge, Histogram, LabelValue, LabelValues, SampledTimer, SmallInt, Timer,
     TypedFamily, TypedMember, UpDownCounter,
 };
-pub use registry::{
-    MetricBuilder, Refusals, Registry, TypedFamilyBuilder, detached_records, registry,
-};
-pub use series::{Descriptor, Kind, Label, Metric, RegisterError, Unit};
+pub use registry::{MetricBuilder, Registry, TypedFamilyBuilder, detached_records, registry};
+pub use series::{Descriptor, Kind, Label, Metric, Refusals, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};
 #[cfg(feature = "system")]

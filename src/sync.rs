@@ -21,6 +21,14 @@ pub(crate) enum Edge {
     SegmentFind,
     /// Adding a segment to the store's list.
     SegmentAdd,
+    /// Finding an entry in a lookup table, or the table itself.
+    EntryFind,
+    /// Adding an entry to a lookup table.
+    EntryAdd,
+    /// Putting a larger lookup table in the place of one.
+    TableReplace,
+    /// Freeing what was removed only when nobody can be reading it.
+    Grace,
 }
 
 /// Locks, also when a thread panicked while it held the lock: what this crate guards is valid
@@ -60,9 +68,10 @@ impl<T> DerefMut for Guard<'_, T> {
 #[cfg(not(all(loom, test)))]
 mod imp {
     use super::Edge;
+    pub(crate) use crossbeam_epoch::{Guard as Pinned, pin};
     pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
     use std::cell::Cell;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
     /// What a narrow cell is.
@@ -87,10 +96,41 @@ mod imp {
         cell.load(Ordering::Relaxed)
     }
 
+    /// The same of a pointer.
+    #[inline(always)]
+    pub(crate) fn load_pointer_by_owner<T>(pointer: &AtomicPtr<T>) -> *mut T {
+        pointer.load(Ordering::Relaxed)
+    }
+
     /// The same of a narrow cell.
     #[inline(always)]
     pub(crate) fn load_narrow_by_owner(cell: &AtomicNarrow) -> u32 {
         cell.load(Ordering::Relaxed)
+    }
+
+    /// Frees what those who are pinned now may be reading, when none of them is any more.
+    pub(crate) fn free_after(_: Edge, pinned: &Pinned, free: impl FnOnce() + Send + 'static) {
+        pinned.defer(free);
+    }
+
+    /// A number that nobody can foresee.
+    pub(crate) fn random() -> u64 {
+        // The standard library's way to the system's random numbers.
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0)
+    }
+
+    /// What a model checks accesses of: nothing here.
+    pub(crate) struct Witness;
+
+    impl Witness {
+        #[inline(always)]
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        /// The value beside it is read.
+        #[inline(always)]
+        pub(crate) fn read(&self) {}
     }
 
     /// Who is inside of the gate before the locks: holders in the lower bits, and in the upper ones
@@ -183,7 +223,7 @@ mod imp {
 #[cfg(all(loom, test))]
 mod imp {
     use super::Edge;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
     use std::cell::Cell;
 
@@ -220,6 +260,88 @@ mod imp {
     }
 
     pub(crate) use load_by_owner as load_narrow_by_owner;
+
+    // LOOM: for the same reason.
+    #[allow(unsafe_code)]
+    pub(crate) fn load_pointer_by_owner<T>(pointer: &AtomicPtr<T>) -> *mut T {
+        // SAFETY: as above.
+        unsafe { pointer.unsync_load() }
+    }
+
+    /// LOOM: a model does the same each time.
+    pub(crate) fn random() -> u64 {
+        0x9e37_79b9_7f4a_7c15
+    }
+
+    /// A value's accesses, which loom checks: a read that the value's making does not happen before,
+    /// or that does not happen before the value is dropped, fails the model.
+    pub(crate) struct Witness(loom::cell::UnsafeCell<()>);
+
+    // SAFETY: of what threads do with it at once, loom has one after the other.
+    #[allow(unsafe_code)]
+    unsafe impl Sync for Witness {}
+
+    impl Witness {
+        pub(crate) fn new() -> Self {
+            let witness = Self(loom::cell::UnsafeCell::new(()));
+            witness.0.with_mut(|_| ());
+            witness
+        }
+
+        pub(crate) fn read(&self) {
+            self.0.with(|_| ());
+        }
+    }
+
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                self.0.with_mut(|_| ());
+            }
+        }
+    }
+
+    /// LOOM: crossbeam-epoch runs on std's atomics. What stands in for it frees when nobody is pinned
+    /// at all, which is later than need be, and orders pins by a lock, which real ones are not.
+    pub(crate) struct Pinned(&'static Mutex<Pins>);
+
+    #[derive(Default)]
+    struct Pins {
+        pins: usize,
+        deferred: Vec<Box<dyn FnOnce() + Send>>,
+    }
+
+    loom::lazy_static! {
+        // Leaked, since a model that fails drops it when loom is not there any more.
+        static ref PINS: &'static Mutex<Pins> = Box::leak(Box::new(Mutex::new(Pins::default())));
+    }
+
+    pub(crate) fn pin() -> Pinned {
+        PINS.lock().unwrap().pins += 1;
+        Pinned(*PINS)
+    }
+
+    impl Pinned {
+        pub(crate) fn flush(&self) {}
+    }
+
+    pub(crate) fn free_after(edge: Edge, pinned: &Pinned, free: impl FnOnce() + Send + 'static) {
+        if WEAKENED.get() == Some(edge) {
+            return free();
+        }
+        pinned.0.lock().unwrap().deferred.push(Box::new(free));
+    }
+
+    impl Drop for Pinned {
+        fn drop(&mut self) {
+            let free = {
+                let mut pinned = self.0.lock().unwrap();
+                pinned.pins -= 1;
+                if pinned.pins == 0 { std::mem::take(&mut pinned.deferred) } else { Vec::new() }
+            };
+            free.into_iter().for_each(|free| free());
+        }
+    }
 
     /// What a thread waits with for another one's wake-up, which is not lost if it comes first.
     pub(crate) struct Parker(Unparker);

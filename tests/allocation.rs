@@ -125,6 +125,29 @@ fn a_thread_that_did_not_register_allocates_nothing_either() {
 }
 
 #[test]
+fn a_series_of_a_family_that_exists_is_found_without_allocating() {
+    let registry = Registry::new();
+    let family = registry.counter("errors").family(["operation", "table"]).max_series(2);
+    let family = family.register().unwrap();
+    let labels = [["select", "users"], ["insert", "a table whose name is longer than others"]];
+    labels.iter().for_each(|&labels| family.with(labels).increment());
+    let look_up = || {
+        labels.iter().for_each(|&labels| family.with(labels).increment());
+        // Past the limit, and what no label can be.
+        family.with(["delete", "users"]).increment();
+        family.with(["\0", "users"]).increment();
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            look_up();
+            // Enough for the epoch's own housekeeping to come round, too.
+            let times = if cfg!(miri) { 10 } else { 1_000 };
+            assert_eq!(allocations_during(|| (0..times).for_each(|_| look_up())), 0);
+        });
+    });
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "starts a process")]
 fn threads_without_cells_of_their_own_record_without_allocating() {
     let test = "threads_without_cells_of_their_own_record_without_allocating";

@@ -204,6 +204,24 @@ fn series_that_existed_are_members() {
     assert_eq!(count(&registry, "PUT", "true"), Some(0));
 }
 
+/// A family of labels that are known at run time only may find the same series, and remove them.
+#[test]
+fn a_series_that_another_family_removes_stays_a_member() {
+    let registry = Registry::new();
+    let requests = requests(&registry);
+    let other = registry.counter("requests").family(["method", "cached"]).register().unwrap();
+    other.with(["GET", "true"]).add(1);
+    requests.with((Method::Get, true)).add(10);
+    assert!(other.remove(["GET", "true"]));
+    for round in 2..6 {
+        requests.with((Method::Get, true)).add(10);
+        assert_eq!(count(&registry, "GET", "true"), Some(1 + 10 * round));
+    }
+    let again = self::requests(&registry);
+    again.with((Method::Get, true)).add(100);
+    assert_eq!(count(&registry, "GET", "true"), Some(151));
+}
+
 /// Has the series of a family in all orders but the right one.
 #[test]
 fn series_that_existed_in_another_order_are_members() {

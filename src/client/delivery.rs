@@ -23,6 +23,7 @@ use super::handover::{Handover, Taken};
 use super::measures::{CaptureMeasures, Dropped, ExporterMeasures, Measures};
 use super::standing::{Standing, Waiters};
 use super::trace::CapturedTrace;
+use crate::series::Consumer;
 use crate::snapshot::Snapshot;
 use crate::sync;
 use std::cell::{Cell, OnceCell};
@@ -43,6 +44,13 @@ pub(super) struct Destination {
     pub(super) errors: Option<CaptureQueue<CapturedError>>,
     /// The same of captured traces.
     pub(super) traces: Option<CaptureQueue<CapturedTrace>>,
+}
+
+impl Consumer for Destination {
+    fn acknowledged(&self) -> Option<u64> {
+        let acknowledged = self.standing.acknowledged().map_or(0, |(sequence, _)| sequence);
+        (!self.standing.has_ended()).then_some(acknowledged)
+    }
 }
 
 impl Destination {

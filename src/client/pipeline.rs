@@ -17,6 +17,7 @@ use super::report::{ExporterReport, Report};
 use super::settings::{Settings, StartError};
 use super::standing::{Standing, Waiters};
 use super::trace::CapturedTrace;
+use crate::series::Consumer;
 use crate::sync::{self, Mutex};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, ThreadId};
@@ -62,6 +63,8 @@ impl Pipeline {
                 traces: exporter.takes_traces().then(CaptureQueue::new),
                 name,
             });
+            let consumer: Arc<dyn Consumer> = destination.clone();
+            registry.add_consumer(&consumer);
             destinations.push(destination.clone());
             threads.waiting.push(destination.clone());
             let thread = DeliveryThread {

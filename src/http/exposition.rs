@@ -117,6 +117,7 @@ impl Exposition {
             self.written.bodies.clear();
             self.written.compressed.clear();
         }
+        self.settings.registry.note_scrape();
         for scrape in asked.drain(..) {
             let exposed = self.expose(&snapshot, scrape.format, scrape.takes_gzip);
             // Who has gone meanwhile needs no answer.

@@ -1,7 +1,7 @@
 //! A count of things that happened.
 #![forbid(unsafe_code)]
 
-use crate::store::{Place, Scalar, ThisThread};
+use crate::store::{Place, Scalar, Store, ThisThread};
 
 /// A count that only grows: requests, bytes, errors.
 ///
@@ -28,6 +28,15 @@ impl Counter {
     #[cfg(all(loom, test))]
     pub(crate) fn uncounted(&self) -> Self {
         Self { cells: self.cells.uncounted() }
+    }
+
+    /// What all threads have counted so far.
+    pub(crate) fn total(&self, store: &Store) -> u64 {
+        store.shards().map(|shard| self.cells.load(shard)).fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn holders(&self) -> usize {
+        self.cells.holders()
     }
 
     pub(crate) fn cells(&self) -> &Scalar {

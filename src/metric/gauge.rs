@@ -44,6 +44,10 @@ impl Gauge {
     }
 
     /// The bits of the reading, or [`UNSET_GAUGE`].
+    pub(crate) fn holders(&self) -> usize {
+        self.line.holders()
+    }
+
     pub(crate) fn bits(&self) -> u64 {
         self.line.load() ^ UNSET_GAUGE
     }

@@ -162,6 +162,10 @@ impl<const DIGITS: u8> Histogram<DIGITS> {
         }
     }
 
+    pub(crate) fn holders(&self) -> usize {
+        self.cells.holders()
+    }
+
     /// Has the next reading prepared; see [`Distribution::announce`].
     pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>) {
         self.cells.announce(shards);

@@ -25,6 +25,10 @@ impl UpDownCounter {
         Self { cells }
     }
 
+    pub(crate) fn holders(&self) -> usize {
+        self.cells.holders()
+    }
+
     pub(crate) fn cells(&self) -> &Scalar {
         &self.cells
     }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
+use crate::family::FamilyBuilder;
 use crate::metric::Histogram;
 use crate::series::{Detached, Label, Metric, RegisterError, Request, Unit};
 use std::marker::PhantomData;
@@ -35,6 +36,14 @@ impl<M: Metric> MetricBuilder<'_, M> {
     /// being exported.
     pub fn register_or_detached(self) -> M {
         self.register().unwrap_or_else(|_| M::detached(Detached::process()))
+    }
+}
+
+impl<'r, M: Metric> MetricBuilder<'r, M> {
+    /// Describes a family of such metrics, told apart by labels with these keys, whose values are known
+    /// only while the program runs. All of them have the labels given before.
+    pub fn family<const N: usize>(self, keys: [&'r str; N]) -> FamilyBuilder<'r, M, N> {
+        FamilyBuilder::new(self.registry.table(), self.request, keys)
     }
 }
 

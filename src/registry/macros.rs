@@ -11,7 +11,7 @@
 macro_rules! __call_site {
     (
         $type:ident, $kind:ident, $name:expr
-        $(, unit = $unit:expr)? $(, help = $help:expr)? $(, $key:literal => $value:expr)* $(,)?
+        $(, unit = $unit:expr)? $(, help = $help:expr)? $(, $key:literal => $value:literal)* $(,)?
     ) => {{
         static SITE: $crate::CallSite<$crate::$type> = $crate::CallSite::new(|| {
             $crate::registry()
@@ -23,16 +23,35 @@ macro_rules! __call_site {
         });
         SITE.handle()
     }};
+    (
+        $type:ident, $kind:ident, $name:expr
+        $(, unit = $unit:expr)? $(, help = $help:expr)? $(, $key:literal => $value:expr)+ $(,)?
+    ) => {{
+        const KEYS: &[&str] = &[$($key),+];
+        static SITE: $crate::FamilySite<$crate::$type, { KEYS.len() }> =
+            $crate::FamilySite::new(|| {
+                $crate::registry()
+                    .$kind($name)
+                    $(.unit($unit))?
+                    $(.help($help))?
+                    .family([$($key),+])
+                    .register_or_detached()
+            });
+        SITE.with([$(::core::convert::AsRef::<str>::as_ref(&$value)),+])
+    }};
 }
 
 /// A [`Counter`](crate::Counter) of the process's registry, registered by the first call.
 ///
 /// After it: the cost of the handle plus one load and a predictable branch; nothing is hashed or
-/// allocated. Name and labels are constants.
+/// allocated. Name, unit, help and keys are constants. Where a label's value is no literal, it is a
+/// [`Family`](crate::Family) of all sites with this name and these keys, which the series is looked up in.
 ///
 /// ```
 /// quipu::counter!("doc.macro.requests").increment();
 /// quipu::counter!("doc.macro.errors", help = "what went wrong", "kind" => "timeout").add(2);
+/// let operation = String::from("select");
+/// quipu::counter!("doc.macro.operations", "operation" => operation, "cached" => "no").increment();
 /// ```
 #[macro_export]
 macro_rules! counter {

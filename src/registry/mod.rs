@@ -9,7 +9,9 @@ pub use builder::MetricBuilder;
 pub use typed::TypedFamilyBuilder;
 
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
-use crate::series::{DEFAULT_MAX_SERIES, Detached, Label, Metric, RegisterError, Request, Table};
+use crate::series::{
+    Consumer, DEFAULT_MAX_SERIES, Detached, Label, Metric, Refusals, RegisterError, Request, Table,
+};
 use crate::snapshot::{Collector, Moment, Snapshot};
 use crate::store::Store;
 use crate::sync::{self, Arc, Mutex, Published};
@@ -24,11 +26,9 @@ use std::sync::OnceLock;
 /// A registry can be dropped while handles live: they stay valid, and what they record is seen by
 /// nobody.
 pub struct Registry {
-    store: Arc<Store>,
-    table: Table,
+    table: std::sync::Arc<Table>,
     collector: Mutex<Collector>,
     published: Published<Snapshot>,
-    refusals: Mutex<Refusals>,
     reported: Mutex<Reported>,
 }
 
@@ -37,16 +37,6 @@ pub struct Registry {
 struct Reported {
     refused: u64,
     detached: u64,
-}
-
-/// Registrations that were refused.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Refusals {
-    /// How many.
-    pub count: u64,
-    /// Why the last one was.
-    pub last: Option<RegisterError>,
 }
 
 /// The process's own registry.
@@ -76,12 +66,10 @@ impl Registry {
 
     pub(crate) fn over(store: Arc<Store>, limit: usize) -> Self {
         Self {
-            table: Table::new(limit),
-            collector: Mutex::new(Collector::new(store.clone())),
+            table: std::sync::Arc::new(Table::new(store.clone(), limit)),
+            collector: Mutex::new(Collector::new(store)),
             published: Published::empty(),
-            refusals: Mutex::new(Refusals::default()),
             reported: Mutex::new(Reported::default()),
-            store,
         }
     }
 
@@ -134,22 +122,26 @@ impl Registry {
 
     /// Registrations that were refused since the registry was made.
     pub fn refusals(&self) -> Refusals {
-        sync::lock(&self.refusals).clone()
+        self.table.refusals()
     }
 
     /// Refused registrations, and records of detached metrics, since the last call: each is told
     /// once, whichever client of this registry asks.
     pub(crate) fn take_unreported(&self) -> (u64, u64) {
         let mut reported = sync::lock(&self.reported);
-        let refused = sync::lock(&self.refusals).count;
+        let refused = self.table.refusals().count;
         let detached = detached_records();
         let before = std::mem::replace(&mut *reported, Reported { refused, detached });
-        // Detached counters begin again in a forked child.
-        (refused - before.refused, detached.saturating_sub(before.detached))
+        // What is counted in cells begins again in a forked child.
+        (refused.saturating_sub(before.refused), detached.saturating_sub(before.detached))
+    }
+
+    fn table(&self) -> &std::sync::Arc<Table> {
+        &self.table
     }
 
     pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
-        self.table.register(&self.store, request).inspect_err(|error| self.count_refusal(error))
+        self.table.register(request)
     }
 
     /// Registers series of one name that differ in `labels`: all or none.
@@ -158,14 +150,18 @@ impl Registry {
         request: &Request<'_>,
         labels: impl ExactSizeIterator<Item = Vec<Label>>,
     ) -> Result<Vec<M>, RegisterError> {
-        let registered = self.table.register_together(&self.store, request, labels);
-        registered.inspect_err(|error| self.count_refusal(error))
+        self.table.register_together(request, labels)
     }
 
-    fn count_refusal(&self, error: &RegisterError) {
-        let mut refusals = sync::lock(&self.refusals);
-        refusals.count += 1;
-        refusals.last = Some(error.clone());
+    /// Has no series leave before `consumer` has acknowledged what it held.
+    pub(crate) fn add_consumer(&self, consumer: &std::sync::Arc<dyn Consumer>) {
+        self.table.consumers().add(consumer);
+    }
+
+    /// Has no series leave before those who scrape have had time to.
+    #[cfg(all(feature = "http", not(loom)))]
+    pub(crate) fn note_scrape(&self) {
+        self.table.consumers().note_scrape(std::time::Instant::now());
     }
 }
 

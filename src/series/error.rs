@@ -74,6 +74,13 @@ pub enum RegisterError {
         /// How many series it can hold.
         limit: usize,
     },
+    /// The family is full. Raise its limit, or look for a label with too many values.
+    FamilyFull {
+        /// The family's name.
+        name: String,
+        /// How many series it can hold.
+        limit: usize,
+    },
     /// The system refused address space for more cells. Raise the process's limit on it
     /// (`ulimit -v`), or configure fewer shards.
     OutOfAddressSpace {
@@ -113,6 +120,12 @@ impl fmt::Display for RegisterError {
                 f,
                 "the registry holds its limit of {limit} series; raise it with \
                  Registry::with_max_series, or look for a label with too many values"
+            ),
+            Self::FamilyFull { name, limit } => write!(
+                f,
+                "the family {name:?} holds its limit of {limit} series, and counts the rest as \
+                 overflow; raise it with FamilyBuilder::max_series, or look for a label with too \
+                 many values"
             ),
             Self::OutOfAddressSpace { bytes } => write!(
                 f,

@@ -42,7 +42,7 @@ pub(crate) mod sealed {
     use super::*;
 
     /// What registering needs to know of a type of handle.
-    pub trait Create: Clone + Into<Handle> {
+    pub trait Create: Clone + Into<Handle> + Send + Sync + 'static {
         const KIND: Kind;
         /// Significant digits, 0 for what has none.
         const DIGITS: u8;
@@ -64,6 +64,9 @@ pub(crate) mod sealed {
         fn scalar(&self) -> Option<&Scalar> {
             None
         }
+
+        /// How many handles of its slot there are, this one included.
+        fn holders(&self) -> usize;
 
         /// The handle, if `handle` is of this type.
         fn of(handle: &Handle) -> Option<&Self>;
@@ -90,6 +93,10 @@ macro_rules! metric {
             fn create(store: &Arc<Store>, shared: bool, unit: Unit) -> Result<Self, Exhausted> {
                 let create: fn(&Arc<Store>, bool, Unit) -> Result<Self, Exhausted> = $create;
                 create(store, shared, unit)
+            }
+
+            fn holders(&self) -> usize {
+                self.holders()
             }
 
             $($also)*
@@ -187,8 +194,7 @@ impl Detached {
         for handle in &self.handles {
             let shards = self.store.shards();
             if let Handle::Counter(counter) = handle {
-                let cells = shards.clone().map(|shard| counter.cells().load(shard));
-                total = cells.fold(total, u64::wrapping_add);
+                total = total.wrapping_add(counter.total(&self.store));
             }
             if let Some(totals) = handle.read_histogram(shards, &mut reader, &mut rows) {
                 total = total.wrapping_add(totals.count);
@@ -199,6 +205,19 @@ impl Detached {
 }
 
 impl Handle {
+    /// How many handles of its slot there are, this one included.
+    pub(crate) fn holders(&self) -> usize {
+        match self {
+            Handle::Counter(counter) => counter.holders(),
+            Handle::UpDownCounter(counter) => counter.holders(),
+            Handle::Gauge(gauge) => gauge.holders(),
+            Handle::Histogram0(histogram) => histogram.holders(),
+            Handle::Histogram1(histogram) => histogram.holders(),
+            Handle::Histogram2(histogram) => histogram.holders(),
+            Handle::Histogram3(histogram) => histogram.holders(),
+        }
+    }
+
     /// Has the first of a histogram's cells fetched; nothing for other kinds.
     pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>) {
         match self {

@@ -4,19 +4,26 @@
 //! series wait for it in a list of their own, so that no size of the table delays it.
 #![forbid(unsafe_code)]
 
+mod consumer;
 mod descriptor;
 mod error;
+mod families;
 mod handle;
 mod name;
+mod refusals;
 mod table;
 mod unit;
 
 pub use descriptor::{Descriptor, Kind, Label};
 pub use error::RegisterError;
+pub use refusals::Refusals;
 pub use unit::Unit;
 
 pub use handle::Metric;
 
+pub(crate) use consumer::Consumer;
 pub(crate) use error::excerpt;
+pub(crate) use families::AnyFamily;
 pub(crate) use handle::{Detached, Handle};
-pub(crate) use table::{DEFAULT_MAX_SERIES, Request, Series, Table};
+pub(crate) use name::fault_of_value;
+pub(crate) use table::{Collection, DEFAULT_MAX_SERIES, Request, Series, Table};

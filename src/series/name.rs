@@ -30,19 +30,24 @@ pub(super) fn check_labels(labels: &[Label]) -> Result<(), RegisterError> {
         if let Some(fault) = fault_of_identifier(label.key(), first_is_fine) {
             return Err(RegisterError::InvalidLabelKey { key: excerpt(label.key()), fault });
         }
-        let value = label.value();
-        let fault = if value.len() > MAX_VALUE_BYTES {
-            "it is longer than 4,096 bytes; shorten or hash it"
-        } else if value.contains('\0') {
-            "it contains a NUL, which several formats cannot carry; remove it"
-        } else {
-            continue;
-        };
-        return Err(RegisterError::InvalidLabelValue { key: excerpt(label.key()), fault });
+        if let Some(fault) = fault_of_value(label.value()) {
+            return Err(RegisterError::InvalidLabelValue { key: excerpt(label.key()), fault });
+        }
     }
     match labels.windows(2).find(|pair| pair[0].key() == pair[1].key()) {
         Some(pair) => Err(RegisterError::DuplicateLabel { key: excerpt(pair[0].key()) }),
         None => Ok(()),
+    }
+}
+
+/// What is wrong with a label's value, and what to do.
+pub(crate) fn fault_of_value(value: &str) -> Option<&'static str> {
+    if value.len() > MAX_VALUE_BYTES {
+        Some("it is longer than 4,096 bytes; shorten or hash it")
+    } else if value.contains('\0') {
+        Some("it contains a NUL, which several formats cannot carry; remove it")
+    } else {
+        None
     }
 }
 

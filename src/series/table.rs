@@ -1,24 +1,65 @@
-//! The table of series.
+//! The table of series, and how a series leaves it.
+//!
+//! A series that nobody will use again is *retired*, and leaves once what it held has been delivered:
+//!
+//! | state | who may record to it | next |
+//! |---|---|---|
+//! | live | whoever has a handle | retired, by a family that has removed it |
+//! | retired | whoever still has a handle, or is about to record through one | final, at the first collection that finds no handle but the table's and the collector's own; live, if it is registered again |
+//! | final in a snapshot | nobody | gone, once that snapshot is delivered; live, if it is registered again |
+//! | gone | nobody | |
+//!
+//! Handles are made from the table's own, under its lock, which is held where they are counted.
 #![forbid(unsafe_code)]
 
 mod together;
 
+use super::consumer::Consumers;
 use super::descriptor::{ByLabels, Descriptor, Kind, Label};
 use super::error::{RegisterError, excerpt};
+use super::families::Families;
 use super::handle::{Handle, Metric};
 use super::name::{check_labels, check_name};
+use super::refusals::{Refusals, RefusalsLog};
 use super::unit::Unit;
-use crate::store::{Exhausted, Store};
-use crate::sync::{self, Mutex};
+use crate::store::{Exhausted, Store, free_removed};
+use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering::Relaxed};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(crate) const DEFAULT_MAX_SERIES: usize = 1 << 21;
 
-/// A series as a collector gets to know it.
+/// Who holds a handle of a series that nobody uses: the table, and the collector.
+const OWN_HANDLES: usize = 2;
+
+/// Series leave together, since every exporter begins anew then: once they are an eighth of all, or
+/// after so long.
+const LEAVE_AFTER: Duration = Duration::from_secs(10);
+
+/// A series, as the table and the collector share it.
 pub(crate) struct Series {
     pub(crate) descriptor: Arc<Descriptor>,
     pub(crate) handle: Handle,
+    /// Its position in the collector's catalog; `UNCOLLECTED` before the first collection.
+    position: AtomicUsize,
+    /// Which retirement it is in, 0 if it is live. Written under the table's lock.
+    retirement: AtomicU64,
+}
+
+const UNCOLLECTED: usize = usize::MAX;
+
+impl Series {
+    /// Relaxed: the collector's lock orders all uses.
+    pub(crate) fn set_position(&self, at: u32) {
+        self.position.store(at as usize, Relaxed);
+    }
+
+    /// The handle, which is `M`, of what is live from here on. Callers hold the table's lock.
+    fn revived<M: Metric>(&self) -> M {
+        self.retirement.store(0, Relaxed);
+        M::of(&self.handle).expect("the family agrees").clone()
+    }
 }
 
 /// What somebody wants to register.
@@ -30,17 +71,32 @@ pub(crate) struct Request<'a> {
     pub(crate) shared: bool,
 }
 
+/// A collection that is about to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Collection {
+    /// The number of its snapshot.
+    pub(crate) sequence: u64,
+    pub(crate) at: Instant,
+}
+
 pub(crate) struct Table {
+    store: crate::sync::Arc<Store>,
     names: Mutex<Names>,
     /// What was registered and no collector has seen yet.
-    new: Mutex<Vec<Series>>,
+    new: Mutex<Vec<Arc<Series>>>,
     limit: usize,
+    refusals: RefusalsLog,
+    consumers: Consumers,
+    families: Families,
 }
 
 #[derive(Default)]
 struct Names {
     families: HashMap<Arc<str>, Family>,
     series: usize,
+    retired: Vec<Retired>,
+    retirements: u64,
+    left_at: Option<Instant>,
 }
 
 /// All series of a name.
@@ -49,51 +105,161 @@ struct Family {
     unit: Unit,
     digits: u8,
     help: Arc<str>,
-    members: HashMap<ByLabels, Handle>,
+    members: HashMap<ByLabels, Arc<Series>>,
+}
+
+/// A retirement, which is over when the series is in another one or in none.
+struct Retired {
+    series: Arc<Series>,
+    retirement: u64,
+    final_in: Option<Collection>,
 }
 
 impl Table {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { names: Mutex::new(Names::default()), new: Mutex::new(Vec::new()), limit }
+    pub(crate) fn new(store: crate::sync::Arc<Store>, limit: usize) -> Self {
+        Self {
+            store,
+            names: Mutex::new(Names::default()),
+            new: Mutex::new(Vec::new()),
+            limit,
+            refusals: RefusalsLog::default(),
+            consumers: Consumers::default(),
+            families: Families::default(),
+        }
+    }
+
+    /// Registrations that were refused.
+    pub(crate) fn refusals(&self) -> Refusals {
+        self.refusals.so_far(&self.store)
+    }
+
+    pub(crate) fn refusals_log(&self) -> &RefusalsLog {
+        &self.refusals
+    }
+
+    /// Who has to be told of a series before it may go.
+    pub(crate) fn consumers(&self) -> &Consumers {
+        &self.consumers
+    }
+
+    pub(crate) fn families(&self) -> &Families {
+        &self.families
+    }
+
+    /// Whether series of this name could have these labels.
+    pub(crate) fn check(&self, name: &str, mut labels: Vec<Label>) -> Result<(), RegisterError> {
+        labels.sort();
+        let result = check_name(name).and_then(|()| check_labels(&labels));
+        result.inspect_err(|error| self.refusals.add(error.clone()))
+    }
+
+    pub(crate) fn store(&self) -> &crate::sync::Arc<Store> {
+        &self.store
     }
 
     /// The handle of a series, which is made if it does not exist.
-    pub(crate) fn register<M: Metric>(
+    pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
+        self.find_or_make(request).map(|(handle, _)| handle)
+    }
+
+    /// The same, with the series.
+    pub(crate) fn find_or_make<M: Metric>(
         &self,
-        store: &crate::sync::Arc<Store>,
         mut request: Request<'_>,
-    ) -> Result<M, RegisterError> {
+    ) -> Result<(M, Arc<Series>), RegisterError> {
+        let result = self.find_or_make_checked(&mut request);
+        result.inspect_err(|error| self.refusals.add(error.clone()))
+    }
+
+    fn find_or_make_checked<M: Metric>(
+        &self,
+        request: &mut Request<'_>,
+    ) -> Result<(M, Arc<Series>), RegisterError> {
         request.labels.sort();
         check_name(request.name)?;
         check_labels(&request.labels)?;
 
         let mut names = sync::lock(&self.names);
         if let Some(family) = names.families.get(request.name) {
-            family.agrees_with::<M>(&request)?;
-            if let Some(handle) = family.members.get(&request.labels[..]) {
-                return Ok(M::of(handle).expect("the family agrees").clone());
+            family.agrees_with::<M>(request)?;
+            if let Some(series) = family.members.get(&request.labels[..]) {
+                return Ok((series.revived(), series.clone()));
             }
         }
         if names.series >= self.limit {
             return Err(RegisterError::RegistryFull { limit: self.limit });
         }
-        let metric = M::create(store, request.shared, request.unit)
+        let handle = M::create(&self.store, request.shared, request.unit)
             .map_err(|Exhausted { bytes }| RegisterError::OutOfAddressSpace { bytes })?;
         let labels = std::mem::take(&mut request.labels);
-        let series = names.insert(&request, labels, &metric);
-        sync::lock(&self.new).push(series);
-        Ok(metric)
+        let series = names.insert(request, labels, &handle);
+        sync::lock(&self.new).push(series.clone());
+        Ok((handle, series))
     }
 
     /// Moves what was registered since the last call into `new`, which is empty.
-    pub(crate) fn take_new(&self, new: &mut Vec<Series>) {
+    pub(crate) fn take_new(&self, new: &mut Vec<Arc<Series>>) {
         std::mem::swap(new, &mut sync::lock(&self.new));
+    }
+
+    /// Has a series leave once nobody can record to it and what it holds was delivered.
+    pub(crate) fn retire(&self, series: &Arc<Series>) {
+        let mut names = sync::lock(&self.names);
+        names.retirements += 1;
+        let retirement = names.retirements;
+        series.retirement.store(retirement, Relaxed);
+        names.retired.push(Retired { series: series.clone(), retirement, final_in: None });
+    }
+
+    /// Finds out which retired series are final in the snapshot that `collection` is about to make, and
+    /// takes out those that may leave, whose positions are added to `gone`.
+    pub(crate) fn settle(&self, collection: Collection, gone: &mut Vec<u32>) {
+        let mut names = sync::lock(&self.names);
+        let Names { families, series, retired, left_at, .. } = &mut *names;
+        if retired.is_empty() {
+            return;
+        }
+        free_removed();
+        retired.retain_mut(|Retired { series, retirement, final_in }| {
+            let is_collected = series.position.load(Relaxed) != UNCOLLECTED;
+            let is_unused = is_collected && series.handle.holders() <= OWN_HANDLES;
+            *final_in = is_unused.then(|| final_in.unwrap_or(collection));
+            series.retirement.load(Relaxed) == *retirement
+        });
+        let delivered = self.consumers.delivered(collection);
+        let may_leave = |retired: &Retired| {
+            let is_older = |last: Collection| last.sequence < collection.sequence;
+            retired.final_in.is_some_and(|last| is_older(last) && delivered.covers(last))
+        };
+        let leaving = retired.iter().filter(|&retired| may_leave(retired)).count();
+        let since = left_at.map(|at| collection.at.saturating_duration_since(at));
+        if leaving == 0 || (leaving * 8 < *series && since.is_some_and(|since| since < LEAVE_AFTER))
+        {
+            return;
+        }
+        *left_at = Some(collection.at);
+        retired.retain(|retired| {
+            if !may_leave(retired) {
+                return true;
+            }
+            let descriptor = &retired.series.descriptor;
+            let family = families.get_mut(&descriptor.name).expect("a series has a family");
+            family.members.remove(&descriptor.labels[..]);
+            *series -= 1;
+            gone.push(retired.series.position.load(Relaxed) as u32);
+            false
+        });
     }
 }
 
 impl Names {
     /// Adds a series that is not there, under a name that agrees with it.
-    fn insert<M: Metric>(&mut self, of: &Request<'_>, labels: Vec<Label>, metric: &M) -> Series {
+    fn insert<M: Metric>(
+        &mut self,
+        of: &Request<'_>,
+        labels: Vec<Label>,
+        handle: &M,
+    ) -> Arc<Series> {
         let (name, help) = match self.families.get_key_value(of.name) {
             Some((name, family)) => (name.clone(), family.help.clone()),
             None => (of.name.into(), of.help.into()),
@@ -114,9 +280,14 @@ impl Names {
             help: descriptor.help.clone(),
             members: HashMap::new(),
         });
-        let handle: Handle = metric.clone().into();
-        family.members.insert(ByLabels(descriptor.clone()), handle.clone());
-        Series { descriptor, handle }
+        let series = Arc::new(Series {
+            descriptor: descriptor.clone(),
+            handle: handle.clone().into(),
+            position: AtomicUsize::new(UNCOLLECTED),
+            retirement: AtomicU64::new(0),
+        });
+        family.members.insert(ByLabels(descriptor), series.clone());
+        series
     }
 }
 

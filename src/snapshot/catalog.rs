@@ -1,8 +1,9 @@
 //! Which series a snapshot is about.
 //!
-//! A collector only ever appends: a series keeps its position in every later catalog of its registry,
-//! and what a collection pays for new series does not depend on the old ones. Order by name is for
-//! readers, and the first one who wants it pays for it.
+//! A collector appends: a series keeps its position in the later catalogs of a line, and what a
+//! collection pays for new series does not depend on the old ones. Where series leave, another line
+//! begins, with other positions. Order by name is for readers, and the first one who wants it pays for
+//! it.
 #![forbid(unsafe_code)]
 
 use crate::series::Descriptor;
@@ -19,6 +20,8 @@ type Chunk = Vec<Arc<Descriptor>>;
 /// registered share one.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
+    /// The same in all catalogs that begin as this one does.
+    line: Arc<()>,
     chunks: Vec<Arc<Chunk>>,
     len: usize,
     /// All positions, by name and then by labels.
@@ -58,7 +61,17 @@ impl Catalog {
         }
         chunks.push(Arc::new(last));
         let sorted_part = self.sorted.get().unwrap_or(&self.sorted_part).clone();
-        Self { chunks, len, sorted: OnceLock::new(), sorted_part }
+        Self { line: self.line.clone(), chunks, len, sorted: OnceLock::new(), sorted_part }
+    }
+
+    /// The series that have a new position, in the order of those, and the beginning of another line.
+    pub(super) fn without(&self, new_position: impl Fn(u32) -> Option<u32>) -> Self {
+        let stays = |&at: &u32| new_position(at).is_some();
+        let descriptors = (0..self.len as u32).filter(stays);
+        let descriptors = descriptors.map(|at| self.shared(at as usize).clone());
+        let sorted = self.sorted().iter().filter_map(|&at| new_position(at));
+        let empty = Self { sorted_part: sorted.collect(), ..Self::default() };
+        empty.extended(descriptors)
     }
 
     /// All positions, by name and then by labels. Those who ask at the same time for the first time
@@ -85,16 +98,50 @@ impl Catalog {
     }
 
     /// How many positions mean the same series in both: the smaller length, or none if they are of
-    /// different registries.
+    /// different lines.
     pub(crate) fn in_common(&self, other: &Self) -> usize {
-        let common = self.len.min(other.len);
-        let same = common != 0 && Arc::ptr_eq(self.shared(0), other.shared(0));
-        if same { common } else { 0 }
+        if Arc::ptr_eq(&self.line, &other.line) { self.len.min(other.len) } else { 0 }
+    }
+
+    /// Where the series of this catalog are in `other`, by their positions.
+    pub(super) fn positions_in(&self, other: &Self) -> Positions {
+        let common = self.in_common(other);
+        if common != 0 {
+            return Positions::Same(common);
+        }
+        let mut positions = vec![None; self.len];
+        let mut theirs = other.sorted().iter().peekable();
+        for &at in self.sorted() {
+            let series = self.shared(at as usize);
+            let is_before = |theirs: &&u32| other.get(**theirs as usize).order(series).is_lt();
+            while theirs.next_if(is_before).is_some() {}
+            // One that has left and come back is another series, and counts from zero.
+            let is_it = |theirs: &&u32| Arc::ptr_eq(other.shared(**theirs as usize), series);
+            positions[at as usize] = theirs.peek().filter(|theirs| is_it(theirs)).map(|&&at| at);
+        }
+        Positions::Others(positions)
+    }
+}
+
+/// Where series are in another catalog.
+pub(super) enum Positions {
+    /// At the same positions, as far as these go.
+    Same(usize),
+    /// At these, if at all.
+    Others(Vec<Option<u32>>),
+}
+
+impl Positions {
+    pub(super) fn of(&self, at: usize) -> Option<usize> {
+        match self {
+            Self::Same(common) => (at < *common).then_some(at),
+            Self::Others(positions) => positions[at].map(|at| at as usize),
+        }
     }
 }
 
 /// How far somebody who keeps something of each series has followed a registry's catalogs, each of which
-/// begins as those before it do.
+/// begins as those of its line before it do.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Followed {
     newest: Arc<Catalog>,
@@ -106,7 +153,7 @@ pub(crate) enum Step {
     Known,
     /// These positions are new.
     Further(Range<usize>),
-    /// It is of another registry, and all of these positions are new.
+    /// It is of another registry, or of another line, and all of these positions are new.
     Anew(Range<usize>),
 }
 

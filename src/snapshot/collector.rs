@@ -9,7 +9,7 @@ use super::catalog::Catalog;
 use super::histogram::HistogramTotals;
 use super::{Moment, Snapshot};
 use crate::metric::Gauge;
-use crate::series::{Handle, Series, Table};
+use crate::series::{Collection, Handle, Series, Table};
 use crate::store::{Reader, Scalars, Store, recording_since};
 use crate::sync::Arc;
 
@@ -20,11 +20,15 @@ const RECYCLED: usize = 8;
 pub(crate) struct Collector {
     store: Arc<Store>,
     catalog: std::sync::Arc<Catalog>,
+    /// All series, by their positions in the catalog.
+    series: Vec<std::sync::Arc<Series>>,
     /// What to read; the number is the series' position in the catalog.
     scalars: Scalars,
     gauges: Vec<(Gauge, u32)>,
     histograms: Vec<(Handle, u32)>,
-    new: Vec<Series>,
+    new: Vec<std::sync::Arc<Series>>,
+    /// Positions of series that leave.
+    gone: Vec<u32>,
     reader: Reader,
     recycled: Vec<Arc<Snapshot>>,
     sequence: u64,
@@ -36,10 +40,12 @@ impl Collector {
         Self {
             store,
             catalog: std::sync::Arc::default(),
+            series: Vec::new(),
             scalars: Scalars::default(),
             gauges: Vec::new(),
             histograms: Vec::new(),
             new: Vec::new(),
+            gone: Vec::new(),
             reader: Reader::default(),
             recycled: Vec::new(),
             sequence: 0,
@@ -59,6 +65,9 @@ impl Collector {
         let taken = clock();
         table.take_new(&mut self.new);
         self.add_new_series();
+        table.families().sweep(taken.at);
+        table.settle(Collection { sequence: self.sequence, at: taken.at }, &mut self.gone);
+        self.drop_gone_series();
 
         let mut snapshot = self.free_snapshot(taken);
         let buffer = Arc::get_mut(&mut snapshot).expect("free_snapshot returns what nobody holds");
@@ -128,14 +137,47 @@ impl Collector {
         let first = self.catalog.len() as u32;
         let descriptors = self.new.iter().map(|new| new.descriptor.clone());
         self.catalog = std::sync::Arc::new(self.catalog.extended(descriptors));
-        self.scalars.extend(self.new.drain(..).zip(first..).filter_map(|(series, at)| {
-            match series.handle {
+        self.scalars.extend(self.new.iter().zip(first..).filter_map(|(series, at)| {
+            series.set_position(at);
+            match &series.handle {
                 Handle::Counter(counter) => return Some((counter.cells().clone(), at)),
                 Handle::UpDownCounter(counter) => return Some((counter.cells().clone(), at)),
-                Handle::Gauge(gauge) => self.gauges.push((gauge, at)),
-                histogram => self.histograms.push((histogram, at)),
+                Handle::Gauge(gauge) => self.gauges.push((gauge.clone(), at)),
+                histogram => self.histograms.push((histogram.clone(), at)),
             }
             None
         }));
+        self.series.append(&mut self.new);
     }
+
+    fn drop_gone_series(&mut self) {
+        if self.gone.is_empty() {
+            return;
+        }
+        self.gone.sort_unstable();
+        let gone = &self.gone;
+        let new_position = |at: u32| match gone.binary_search(&at) {
+            Ok(_) => None,
+            Err(before) => Some(at - before as u32),
+        };
+        self.catalog = std::sync::Arc::new(self.catalog.without(new_position));
+        self.scalars.renumber(new_position);
+        renumber(&mut self.gauges, new_position);
+        renumber(&mut self.histograms, new_position);
+        let mut at = 0..;
+        self.series.retain(|_| new_position(at.next().expect("it has no end")).is_some());
+        self.series.iter().zip(0..).for_each(|(series, at)| series.set_position(at));
+        self.gone.clear();
+    }
+}
+
+/// Gives each the position that `new_position` says, or drops it if there is none.
+fn renumber<T>(read: &mut Vec<(T, u32)>, new_position: impl Fn(u32) -> Option<u32>) {
+    read.retain_mut(|(_, at)| match new_position(*at) {
+        Some(new) => {
+            *at = new;
+            true
+        }
+        None => false,
+    });
 }

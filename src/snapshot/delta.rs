@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Snapshot;
+use super::catalog::Positions;
 use super::histogram::HistogramTotals;
 use crate::buckets::{Layout, Row};
 use crate::series::Kind;
@@ -30,12 +31,19 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot, buffers: Option<Snap
     };
     // An "earlier" snapshot of the same registry that is not earlier has seen all there is.
     let nothing_new = earlier.sequence >= later.sequence;
-    let in_common = if is_same_process { later.catalog.in_common(&earlier.catalog) } else { 0 };
+    let positions = if !is_same_process {
+        Positions::Same(0)
+    } else if nothing_new {
+        Positions::Same(later.values.len())
+    } else {
+        later.catalog.positions_in(&earlier.catalog)
+    };
+    let before = if nothing_new { later } else { earlier };
     for (at, &value) in later.values.iter().enumerate() {
-        let before = (at < in_common).then_some(if nothing_new { later } else { earlier });
+        let before = positions.of(at).map(|at| (before, at));
         let value = match later.catalog.get(at).kind() {
             Kind::Counter | Kind::UpDownCounter => {
-                value.wrapping_sub(before.map_or(0, |before| before.values[at]))
+                value.wrapping_sub(before.map_or(0, |(before, at)| before.values[at]))
             }
             Kind::Gauge => value,
             Kind::Histogram => {
@@ -51,14 +59,14 @@ pub(super) fn between(earlier: &Snapshot, later: &Snapshot, buffers: Option<Snap
 
 /// Appends the rows with buckets that grew to `rows`.
 fn subtract_histogram(
-    before: Option<&Snapshot>,
+    before: Option<(&Snapshot, usize)>,
     later: &Snapshot,
     at: usize,
     rows: &mut Vec<Row>,
 ) -> HistogramTotals {
     let now = later.totals_at(at);
     let (sum_before, mut rest) = match before {
-        Some(before) => {
+        Some((before, at)) => {
             let totals = before.totals_at(at);
             (totals.sum, &before.rows[totals.rows.clone()])
         }

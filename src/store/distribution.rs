@@ -132,6 +132,11 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         if offset == 0 { cells.add_shared(records) } else { cells.add_as_owner(records) }
     }
 
+    /// As [`Scalar::holders`](super::Scalar::holders).
+    pub(crate) fn holders(&self) -> usize {
+        self.header.holders()
+    }
+
     /// Has the first of what [`read`](Self::read) will go through fetched meanwhile.
     pub(crate) fn announce(&self, shards: impl Iterator<Item = Shard>) {
         for shard in self.used(shards).filter(|shard| !shard.is_shared()) {

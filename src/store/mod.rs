@@ -17,9 +17,10 @@
 //!
 //! Who writes: the lessee its shard, everybody shard 0, whoever frees a slot its cells (no handle
 //! is left by then). Who reads: collectors, with relaxed loads; each cell only grows, so a later
-//! load never shows less. Orderings stronger than Relaxed exist on two edges only, handing a shard
-//! over (`lease.rs`) and adding a segment (`segment.rs`); everything else travels with the handle,
-//! which the program itself must hand from thread to thread.
+//! load never shows less. Orderings stronger than Relaxed exist on four edges only: handing a shard
+//! over (`lease.rs`), adding a segment (`segment.rs`), adding to a look-up table and replacing it
+//! (`lookup.rs`); everything else travels with the handle, which the program itself must hand from
+//! thread to thread.
 //!
 //! Progress: recording is wait-free; a lease is lock-free; allocating and freeing slots takes a lock
 //! that no recording thread ever takes.
@@ -30,6 +31,7 @@ mod fork;
 mod lease;
 mod limits;
 mod local;
+mod lookup;
 mod memory;
 mod neighbours;
 mod reader;
@@ -46,6 +48,7 @@ pub(crate) use fork::recording_since;
 pub(crate) use limits::MOST_NEIGHBOURS;
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
+pub(crate) use lookup::{Found, Lookup, Writer, free_removed};
 pub(crate) use neighbours::{Length, Neighbour, Neighbours};
 pub(crate) use reader::{Reader, Totals};
 pub(crate) use scalar::{LentScalar, Line, Scalar, Scalars};

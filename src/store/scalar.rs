@@ -50,6 +50,12 @@ impl Scalar {
         Self(self.0.uncounted())
     }
 
+    /// How many handles there are, this one included. What was recorded through those that are gone
+    /// has happened.
+    pub(crate) fn holders(&self) -> usize {
+        self.0.holders()
+    }
+
     /// Where it lies.
     pub(crate) fn address(&self) -> usize {
         self.0.at().addr().get()
@@ -126,6 +132,22 @@ impl Scalars {
         self.scalars.extend(scalars);
         // Stable, since that sort takes the two runs, the old and the new, as they are.
         self.scalars.sort_by_key(|(scalar, _)| scalar.address());
+        self.find_runs();
+    }
+
+    /// Gives each the number that `renumber` says, or drops it if there is none.
+    pub(crate) fn renumber(&mut self, renumber: impl Fn(u32) -> Option<u32>) {
+        self.scalars.retain_mut(|(_, number)| match renumber(*number) {
+            Some(new) => {
+                *number = new;
+                true
+            }
+            None => false,
+        });
+        self.find_runs();
+    }
+
+    fn find_runs(&mut self) {
         let are_neighbours = |(one, _): &(Scalar, u32), (next, _): &(Scalar, u32)| {
             next.address() == one.address() + size_of::<Cell>()
         };
@@ -187,6 +209,11 @@ impl Line {
 
     pub(crate) fn load(&self) -> u64 {
         self.cell().load()
+    }
+
+    /// As [`Scalar::holders`].
+    pub(crate) fn holders(&self) -> usize {
+        self.0.holders()
     }
 
     #[inline(always)]

@@ -19,7 +19,8 @@ use super::cell::Word;
 use super::limits::STRIDE_WORDS;
 use super::segment::{Class, Exhausted, Segment};
 use super::{Store, limits};
-use crate::sync::{self, Arc, AtomicPtr, Ordering::Relaxed};
+use crate::sync::{self, Arc, AtomicPtr, Ordering::Acquire, Ordering::Relaxed, fence};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 /// A run of words that a slot consists of.
@@ -116,6 +117,17 @@ impl Slot {
     /// Whether the two are of one run, so that holding one of them keeps both.
     pub(super) fn shares_owner_with(&self, other: &Self) -> bool {
         self.owner() == other.owner()
+    }
+
+    /// How many there are, this one and its neighbours included. What was done through those that are gone has happened.
+    pub(super) fn holders(&self) -> usize {
+        // SAFETY: as in `clone`; what is made here is not dropped, so the count stays as it is.
+        let owner = ManuallyDrop::new(unsafe { Arc::from_raw(self.owner()) });
+        let holders = Arc::strong_count(&owner);
+        // ORDERING: Acquire, after the count; pairs with the Release with which each `Slot` leaves it.
+        // LOOM: its count orders by itself.
+        fence(Acquire);
+        holders
     }
 
     /// A copy that is not part of the count, for a model's twin.

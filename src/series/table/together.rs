@@ -6,17 +6,26 @@ use crate::series::descriptor::Label;
 use crate::series::error::RegisterError;
 use crate::series::handle::Metric;
 use crate::series::name::{check_labels, check_name};
-use crate::store::{Exhausted, Store};
-use crate::sync::{self, Arc};
+use crate::store::Exhausted;
+use crate::sync;
 
 impl Table {
     /// The handles of the series that have these labels and those of `request`, in their order. What does
     /// not exist is made: all of it or nothing. A collector sees all of it at once.
     ///
-    /// The handles of scalars lie side by side if none of the series existed.
+    /// The handles of scalars lie side by side if none of the series existed. Of such series none leaves,
+    /// since the count of the handles is that of all.
     pub(crate) fn register_together<M: Metric>(
         &self,
-        store: &Arc<Store>,
+        request: &Request<'_>,
+        labels: impl ExactSizeIterator<Item = Vec<Label>>,
+    ) -> Result<Vec<M>, RegisterError> {
+        let registered = self.find_or_make_together(request, labels);
+        registered.inspect_err(|error| self.refusals.add(error.clone()))
+    }
+
+    fn find_or_make_together<M: Metric>(
+        &self,
         request: &Request<'_>,
         labels: impl ExactSizeIterator<Item = Vec<Label>>,
     ) -> Result<Vec<M>, RegisterError> {
@@ -41,10 +50,10 @@ impl Table {
         }
         let (shared, unit) = (request.shared, request.unit);
         let new = if missing == all_labels.len() {
-            M::create_all(store, missing, shared, unit)
+            M::create_all(&self.store, missing, shared, unit)
         } else {
             // One by one, so that runs of cells have the lengths of families and no others.
-            (0..missing).map(|_| M::create(store, shared, unit)).collect()
+            (0..missing).map(|_| M::create(&self.store, shared, unit)).collect()
         };
         let mut new = new
             .map_err(|Exhausted { bytes }| RegisterError::OutOfAddressSpace { bytes })?
@@ -57,7 +66,7 @@ impl Table {
             // It may also be one of these, where two have the same labels.
             let existing = known.and_then(|family| family.members.get(&labels[..]));
             handles.push(match existing {
-                Some(handle) => M::of(handle).expect("the family agrees").clone(),
+                Some(series) => series.revived(),
                 None => {
                     let metric = new.next().expect("there is one for each that was missing");
                     series.push(names.insert(request, labels, &metric));

@@ -1,0 +1,60 @@
+//! The families of a registry.
+#![forbid(unsafe_code)]
+
+use super::descriptor::Label;
+use crate::sync::{self, Mutex};
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+/// A family, whatever its metrics are.
+pub(crate) trait AnyFamily: Any + Send + Sync {
+    /// Lets go of series that were idle for too long.
+    fn sweep(&self, now: Instant);
+}
+
+/// By name, labels and keys: whoever asks for the same gets the same, and so one limit counts for all.
+#[derive(Default)]
+pub(crate) struct Families(Mutex<HashMap<Identity, Weak<dyn AnyFamily>>>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Identity {
+    name: Box<str>,
+    /// What all of its series have.
+    labels: Box<[Label]>,
+    keys: Box<[Box<str>]>,
+}
+
+impl Families {
+    /// The family of this name and these keys if there is one, or the one that `make` makes.
+    pub(crate) fn find_or_make<F: AnyFamily, E>(
+        &self,
+        name: &str,
+        labels: &[Label],
+        keys: &[&str],
+        make: impl FnOnce() -> Result<Arc<F>, E>,
+    ) -> Result<Arc<F>, E> {
+        let keys = keys.iter().map(|&key| key.into()).collect();
+        let identity = Identity { name: name.into(), labels: labels.into(), keys };
+        let mut families = sync::lock(&self.0);
+        let known = families.get(&identity).and_then(Weak::upgrade);
+        if let Some(known) = known.and_then(|known| {
+            let known: Arc<dyn Any + Send + Sync> = known;
+            known.downcast::<F>().ok()
+        }) {
+            return Ok(known);
+        }
+        let made = make()?;
+        let weak: Weak<F> = Arc::downgrade(&made);
+        families.insert(identity, weak);
+        Ok(made)
+    }
+
+    pub(crate) fn sweep(&self, now: Instant) {
+        sync::lock(&self.0).retain(|_, family| {
+            let family = family.upgrade();
+            family.inspect(|family| family.sweep(now)).is_some()
+        });
+    }
+}
