@@ -1,7 +1,8 @@
 //! What a record costs, for every handle, on 1 to 8 threads.
 //!
 //! Names are `instrument/operation/threads`. `.._random` takes one of 4,096 handles of the kind for
-//! each record; all others use one handle from all threads. Beside them:
+//! each record, or one of the 4,096 members of a typed family; all others use one from all threads.
+//! Beside them:
 //!
 //! - `floor`: a thread-local cell, and one of 4,096 of them: what no metric can beat;
 //! - `ceiling`: a mutex around a number;
@@ -29,7 +30,7 @@ mod record {
     use crate::threads::{bench, on_all, repeat, repeat_with};
     use criterion::Criterion;
     use quanta::Clock;
-    use quipu::{Histogram, RegisterError, Registry};
+    use quipu::{Counter, Histogram, RegisterError, Registry, SmallInt, TypedFamily};
     use std::hint::black_box;
     use std::num::NonZeroU32;
     use std::sync::Mutex;
@@ -40,6 +41,7 @@ mod record {
         let registry = Registry::new();
         references(&mut criterion);
         counters(&mut criterion, &registry);
+        typed_families(&mut criterion, &registry);
         up_down_counters(&mut criterion, &registry);
         gauges(&mut criterion, &registry);
         histograms(&mut criterion, &registry);
@@ -133,6 +135,31 @@ mod record {
             || (),
             |(), times| {
                 repeat(times, || quipu::counter!("record.macro").increment());
+            },
+        );
+    }
+
+    fn typed_families(c: &mut Criterion, registry: &Registry) {
+        let indices = &*indices();
+        let family: TypedFamily<Counter, (SmallInt<64>, SmallInt<64>)> =
+            registry.counter("typed").typed_family(["row", "column"]).register().expect("as above");
+        let labels = |at: u16| {
+            (SmallInt::new(usize::from(at) / 64 % 64), SmallInt::new(usize::from(at) % 64))
+        };
+        bench(
+            c,
+            "typed_family/add",
+            || &family,
+            |family, times| {
+                repeat(times, || family.with(labels(7)).increment());
+            },
+        );
+        bench(
+            c,
+            "typed_family/add_random",
+            || &family,
+            |family, times| {
+                repeat_with(times, indices, |at| family.with(labels(at)).increment());
             },
         );
     }

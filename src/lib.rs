@@ -42,7 +42,8 @@
 //! ```
 //!
 //! Where a handle cannot be carried around, [`counter!`], [`up_down_counter!`], [`gauge!`] and
-//! [`histogram!`] keep one at the call site.
+//! [`histogram!`] keep one at the call site. Where labels are enums, flags or small numbers,
+//! [`label_values!`] and a [`TypedFamily`] have a series for each combination, at the cost of a handle.
 //!
 //! # Which metric
 //!
@@ -193,8 +194,13 @@ pub use export::{Sentry, SentryDsnError};
 #[cfg(feature = "statsd")]
 pub use export::{Statsd, StatsdTags};
 pub use family::{Family, FamilyBuilder, FamilyMember, FamilySite};
-pub use metric::{CallSite, Counter, Gauge, Histogram, SampledTimer, Timer, UpDownCounter};
-pub use registry::{MetricBuilder, Registry, detached_records, registry};
+#[doc(hidden)]
+pub use metric::all_differ as __all_differ;
+pub use metric::{
+    CallSite, Counter, Gauge, Histogram, LabelValue, LabelValues, SampledTimer, SmallInt, Timer,
+    TypedFamily, TypedMember, UpDownCounter,
+};
+pub use registry::{MetricBuilder, Registry, TypedFamilyBuilder, detached_records, registry};
 pub use series::{Descriptor, Kind, Label, Metric, Refusals, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};

@@ -9,7 +9,8 @@ use counting::{ALL_ALLOCATIONS, ALLOCATIONS};
 use process::in_own_process;
 use quipu::{
     Client, Counter, Delivery, ExportError, Exporter, Gauge, Histogram, PrometheusEncoder,
-    PrometheusFormat, PrometheusNames, Registry, StoreConfig, UpDownCounter, Value,
+    PrometheusFormat, PrometheusNames, Registry, SmallInt, StoreConfig, TypedFamily, UpDownCounter,
+    Value,
 };
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ struct Metrics {
     histogram: Histogram,
     fine: Histogram<3>,
     shared: Histogram,
+    counters: TypedFamily<Counter, (bool, SmallInt<3>)>,
+    gauges: TypedFamily<Gauge, (bool,)>,
 }
 
 impl Metrics {
@@ -47,6 +50,8 @@ impl Metrics {
             histogram: registry.histogram("latency").register().unwrap(),
             fine: registry.histogram("fine").significant_digits::<3>().register().unwrap(),
             shared: registry.histogram("rare").shared().register().unwrap(),
+            counters: registry.counter("c").typed_family(["bool", "number"]).register().unwrap(),
+            gauges: registry.gauge("g").typed_family(["bool"]).register().unwrap(),
         }
     }
 
@@ -59,6 +64,10 @@ impl Metrics {
             ("UpDownCounter::increment", &|| self.up_down.increment()),
             ("UpDownCounter::add", &|| self.up_down.add(-3)),
             ("Gauge::set", &|| self.gauge.set(1.5)),
+            ("TypedFamily::with, of counters", &|| {
+                self.counters.with((true, SmallInt::new(7))).increment();
+            }),
+            ("TypedFamily::with, of gauges", &|| self.gauges.with((false,)).set(1.5)),
             ("Histogram<1>::record", &|| self.coarse.record(77)),
             ("Histogram::record", &|| self.histogram.record(77)),
             ("Histogram::record, of the least", &|| self.histogram.record(0)),

@@ -32,6 +32,36 @@ pub fn probe_histogram_record(histogram: &quipu::Histogram, value: u64) {
     histogram.record(value);
 }
 
+quipu::label_values! {
+    pub enum Method { Get = "GET", Post = "POST", Other = "other" }
+}
+
+type Family<M> = quipu::TypedFamily<M, (Method, bool, quipu::SmallInt<10>)>;
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub fn probe_typed_counter_add(
+    family: &Family<quipu::Counter>,
+    method: Method,
+    cached: bool,
+    shard: usize,
+    n: u64,
+) {
+    family.with((method, cached, quipu::SmallInt::new(shard))).add(n);
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub fn probe_typed_gauge_set(
+    family: &Family<quipu::Gauge>,
+    method: Method,
+    cached: bool,
+    shard: usize,
+    value: f64,
+) {
+    family.with((method, cached, quipu::SmallInt::new(shard))).set(value);
+}
+
 /// What the checks must find.
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -45,6 +75,11 @@ fn main() {
     probe_up_down_counter_decrement(&registry.up_down_counter("b").register().unwrap());
     probe_gauge_set(&registry.gauge("c").register().unwrap(), black_box(1.0));
     probe_histogram_record(&registry.histogram("d").register().unwrap(), black_box(1));
+    let counters = registry.counter("e").typed_family(["method", "cached", "shard"]).register();
+    probe_typed_counter_add(&counters.unwrap(), Method::Get, black_box(true), black_box(3), 1);
+    let gauges = registry.gauge("f").typed_family(["method", "cached", "shard"]).register();
+    probe_typed_gauge_set(&gauges.unwrap(), Method::Post, black_box(true), black_box(3), 1.0);
+    black_box(Method::Other);
     probe_of_everything_forbidden(&[const { std::sync::atomic::AtomicU64::new(0) }], black_box(0));
 }
 "#;
@@ -149,6 +184,8 @@ fn hot_paths_have_no_lock_no_call_and_no_panic() {
         check(&assembly, "probe_counter_add", &["add_cold"]),
         check(&assembly, "probe_up_down_counter_decrement", &["add_cold"]),
         check(&assembly, "probe_gauge_set", &[]),
+        check(&assembly, "probe_typed_counter_add", &["add_cold"]),
+        check(&assembly, "probe_typed_gauge_set", &[]),
         check(&assembly, "probe_histogram_record", &["record_cold", "record_wide", "widen"]),
     ];
     for result in checked {

@@ -6,7 +6,10 @@
 mod process;
 
 use process::in_own_process;
-use quipu::{AlreadyStarted, RegisterError, Registry, StoreConfig, store_usage};
+use quipu::{
+    AlreadyStarted, Histogram, RegisterError, Registry, SmallInt, StoreConfig, TypedFamily, Unit,
+    store_usage,
+};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
@@ -197,6 +200,29 @@ fn histograms_beyond_the_address_space_are_refused_and_can_be_detached() {
         let again = registry.histogram("again").register().unwrap();
         again.record(3);
         assert_eq!(registry.snapshot().histogram("again", &[]).unwrap().sum(), 3);
+    });
+}
+
+#[test]
+fn a_family_beyond_the_address_space_is_refused_as_a_whole() {
+    in_own_process("a_family_beyond_the_address_space_is_refused_as_a_whole", || {
+        quipu::configure(StoreConfig::new().max_shards(64)).unwrap();
+        let registry = Registry::new();
+        if !leave_address_space(400 * MIB) {
+            return;
+        }
+        let large: Result<TypedFamily<Histogram, (SmallInt<4096>,)>, _> =
+            registry.histogram("h").typed_family(["number"]).register();
+        assert_refused_with_a_remedy(&large.unwrap_err(), &registry);
+        assert_eq!((registry.snapshot().len(), registry.refusals().count), (0, 1));
+
+        // The name is free, and so is what the first of its members took.
+        let small: TypedFamily<Histogram, (SmallInt<16>,)> =
+            registry.histogram("h").unit(Unit::Bytes).typed_family(["number"]).register().unwrap();
+        small.iter().for_each(|(_, member)| member.record(7));
+        let snapshot = registry.snapshot();
+        assert_eq!(snapshot.len(), 16);
+        assert_eq!(snapshot.histogram("h", &[("number", "15")]).unwrap().sum(), 7);
     });
 }
 

@@ -29,7 +29,7 @@ use crate::floor;
 use crate::numbers::{INDICES, LATENCIES, indices, latencies};
 use crate::verdict::Verdict;
 use quanta::Clock;
-use quipu::{Counter, Gauge, Histogram, Registry};
+use quipu::{Counter, Gauge, Histogram, Registry, SmallInt, TypedFamily};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -75,6 +75,10 @@ pub fn measure(slack: f64) -> Vec<Verdict> {
     let histograms: [Histogram; TURNS] = std::array::from_fn(|number| {
         registry.histogram(&name("histogram", number)).register().expect("as above")
     });
+    let families: [Family; TURNS] = std::array::from_fn(|number| {
+        let family = name("typed", number);
+        registry.counter(&family).typed_family(["row", "column"]).register().expect("as above")
+    });
     quipu::register_thread();
 
     let (indices, values) = (indices(), latencies());
@@ -97,6 +101,18 @@ pub fn measure(slack: f64) -> Vec<Verdict> {
             "cargo bench --bench record -- '(counter|floor)/add_random/1'",
             |times| floor_add_random(&indices, times),
             |times| counter_add_random(counters, &indices, times),
+        ),
+        Contest::new(
+            ("typed add, over a counter's", 1.2),
+            "cargo bench --bench record -- '(typed_family|counter)/add/1'",
+            in_turn(&counters[..TURNS], counter_add),
+            in_turn(&families, typed_add),
+        ),
+        Contest::new(
+            ("typed add, over counters, random", 1.0),
+            "cargo bench --bench record -- '(typed_family|counter)/add_random/1'",
+            |times| counter_add_random(counters, &indices, times),
+            |times| typed_add_random(&families[0], &indices, times),
         ),
         Contest::new(
             ("histogram record, over hdrhistogram", 0.6),
@@ -242,6 +258,32 @@ fn counter_add_random(counters: &[Counter; COUNTERS], indices: &[u16; INDICES], 
     let mut next = 0_usize;
     repeat(times, || {
         counters[usize::from(indices[next % INDICES]) % COUNTERS].increment();
+        next += 1;
+    });
+}
+
+/// As many members as there are counters, and two labels.
+type Family = TypedFamily<Counter, (SmallInt<64>, SmallInt<64>)>;
+
+#[inline(always)]
+fn labels(index: u16) -> (SmallInt<64>, SmallInt<64>) {
+    let index = usize::from(index);
+    (SmallInt::new(index / 64 % 64), SmallInt::new(index % 64))
+}
+
+/// A member that the code names, found anew for each addition.
+#[inline(never)]
+fn typed_add(family: &Family, times: u64) {
+    let family = black_box(family);
+    repeat(times, || family.with(labels(7)).increment());
+}
+
+#[inline(never)]
+fn typed_add_random(family: &Family, indices: &[u16; INDICES], times: u64) {
+    let (family, indices) = (black_box(family), black_box(indices));
+    let mut next = 0_usize;
+    repeat(times, || {
+        family.with(labels(indices[next % INDICES])).increment();
         next += 1;
     });
 }

@@ -10,6 +10,7 @@ mod counter;
 mod gauge;
 mod histogram;
 mod timer;
+mod typed;
 mod up_down_counter;
 
 pub use call_site::CallSite;
@@ -17,6 +18,7 @@ pub use counter::Counter;
 pub use gauge::Gauge;
 pub use histogram::Histogram;
 pub use timer::{SampledTimer, Timer};
+pub use typed::{LabelValue, LabelValues, SmallInt, TypedFamily, TypedMember, all_differ};
 pub use up_down_counter::UpDownCounter;
 
 pub(crate) use gauge::UNSET_GAUGE;

@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 /// type of the handle, one of the [`Metric`] types.
 #[must_use = "nothing is registered until `register` is called"]
 pub struct MetricBuilder<'r, M> {
-    registry: &'r Registry,
-    request: Request<'r>,
+    pub(super) registry: &'r Registry,
+    pub(super) request: Request<'r>,
     metric: PhantomData<M>,
 }
 

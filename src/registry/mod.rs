@@ -3,12 +3,14 @@
 
 mod builder;
 mod macros;
+mod typed;
 
 pub use builder::MetricBuilder;
+pub use typed::TypedFamilyBuilder;
 
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
 use crate::series::{
-    Consumer, DEFAULT_MAX_SERIES, Detached, Metric, Refusals, RegisterError, Request, Table,
+    Consumer, DEFAULT_MAX_SERIES, Detached, Label, Metric, Refusals, RegisterError, Request, Table,
 };
 use crate::snapshot::{Collector, Moment, Snapshot};
 use crate::store::Store;
@@ -140,6 +142,15 @@ impl Registry {
 
     pub(crate) fn register<M: Metric>(&self, request: Request<'_>) -> Result<M, RegisterError> {
         self.table.register(request)
+    }
+
+    /// Registers series of one name that differ in `labels`: all or none.
+    pub(crate) fn register_together<M: Metric>(
+        &self,
+        request: &Request<'_>,
+        labels: impl ExactSizeIterator<Item = Vec<Label>>,
+    ) -> Result<Vec<M>, RegisterError> {
+        self.table.register_together(request, labels)
     }
 
     /// Has no series leave before `consumer` has acknowledged what it held.

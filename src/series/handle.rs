@@ -50,6 +50,21 @@ pub(crate) mod sealed {
         /// Takes a slot. `shared` and `unit` are for histograms.
         fn create(store: &Arc<Store>, shared: bool, unit: Unit) -> Result<Self, Exhausted>;
 
+        /// Takes `count` slots, or none: those of scalars side by side.
+        fn create_all(
+            store: &Arc<Store>,
+            count: usize,
+            shared: bool,
+            unit: Unit,
+        ) -> Result<Vec<Self>, Exhausted> {
+            (0..count).map(|_| Self::create(store, shared, unit)).collect()
+        }
+
+        /// The cells of what is a scalar.
+        fn scalar(&self) -> Option<&Scalar> {
+            None
+        }
+
         /// How many handles of its slot there are, this one included.
         fn holders(&self) -> usize;
 
@@ -68,7 +83,7 @@ use sealed::Create;
 
 /// Implements [`Metric`] for a type whose variant of [`Handle`] has the given name.
 macro_rules! metric {
-    ($type:ty, $variant:ident, $kind:ident, $digits:literal, $create:expr) => {
+    ($type:ty, $variant:ident, $kind:ident, $digits:literal, $create:expr $(, $also:item)*) => {
         impl Metric for $type {}
 
         impl Create for $type {
@@ -83,6 +98,8 @@ macro_rules! metric {
             fn holders(&self) -> usize {
                 self.holders()
             }
+
+            $($also)*
 
             fn of(handle: &Handle) -> Option<&Self> {
                 match handle {
@@ -100,6 +117,30 @@ macro_rules! metric {
     };
 }
 
+/// The same for a type that is a scalar.
+macro_rules! scalar_metric {
+    ($type:ident) => {
+        metric!(
+            $type,
+            $type,
+            $type,
+            0,
+            |store, _, _| Ok($type::over(Scalar::new(store)?)),
+            fn create_all(
+                store: &Arc<Store>,
+                count: usize,
+                _: bool,
+                _: Unit,
+            ) -> Result<Vec<Self>, Exhausted> {
+                Ok(Scalar::neighbours(store, count)?.into_iter().map(Self::over).collect())
+            },
+            fn scalar(&self) -> Option<&Scalar> {
+                Some(self.cells())
+            }
+        );
+    };
+}
+
 fn histogram<const DIGITS: u8>(
     store: &Arc<Store>,
     shared: bool,
@@ -109,10 +150,8 @@ fn histogram<const DIGITS: u8>(
     Histogram::new(store, shared, unit.nanoseconds().unwrap_or(1))
 }
 
-metric!(Counter, Counter, Counter, 0, |store, _, _| Ok(Counter::over(Scalar::new(store)?)));
-metric!(UpDownCounter, UpDownCounter, UpDownCounter, 0, |store, _, _| Ok(UpDownCounter::over(
-    Scalar::new(store)?
-)));
+scalar_metric!(Counter);
+scalar_metric!(UpDownCounter);
 metric!(Gauge, Gauge, Gauge, 0, |store, _, _| Gauge::new(store));
 metric!(Histogram<0>, Histogram0, Histogram, 0, histogram);
 metric!(Histogram<1>, Histogram1, Histogram, 1, histogram);

@@ -12,6 +12,8 @@
 //! Handles are made from the table's own, under its lock, which is held where they are counted.
 #![forbid(unsafe_code)]
 
+mod together;
+
 use super::consumer::Consumers;
 use super::descriptor::{ByLabels, Descriptor, Kind, Label};
 use super::error::{RegisterError, excerpt};
@@ -51,6 +53,12 @@ impl Series {
     /// Relaxed: the collector's lock orders all uses.
     pub(crate) fn set_position(&self, at: u32) {
         self.position.store(at as usize, Relaxed);
+    }
+
+    /// The handle, which is `M`, of what is live from here on. Callers hold the table's lock.
+    fn revived<M: Metric>(&self) -> M {
+        self.retirement.store(0, Relaxed);
+        M::of(&self.handle).expect("the family agrees").clone()
     }
 }
 
@@ -172,47 +180,19 @@ impl Table {
         check_labels(&request.labels)?;
 
         let mut names = sync::lock(&self.names);
-        let known = names.families.get_key_value(request.name);
-        if let Some((_, family)) = known {
+        if let Some(family) = names.families.get(request.name) {
             family.agrees_with::<M>(request)?;
             if let Some(series) = family.members.get(&request.labels[..]) {
-                series.retirement.store(0, Relaxed);
-                let handle = M::of(&series.handle).expect("the family agrees").clone();
-                return Ok((handle, series.clone()));
+                return Ok((series.revived(), series.clone()));
             }
         }
         if names.series >= self.limit {
             return Err(RegisterError::RegistryFull { limit: self.limit });
         }
-        let (name, help) = match known {
-            Some((name, family)) => (name.clone(), family.help.clone()),
-            None => (request.name.into(), request.help.into()),
-        };
         let handle = M::create(&self.store, request.shared, request.unit)
             .map_err(|Exhausted { bytes }| RegisterError::OutOfAddressSpace { bytes })?;
-        let descriptor = Arc::new(Descriptor {
-            name: name.clone(),
-            help,
-            kind: M::KIND,
-            unit: request.unit,
-            digits: M::DIGITS,
-            labels: std::mem::take(&mut request.labels).into(),
-        });
-        names.series += 1;
-        let family = names.families.entry(name).or_insert_with(|| Family {
-            kind: M::KIND,
-            unit: request.unit,
-            digits: M::DIGITS,
-            help: descriptor.help.clone(),
-            members: HashMap::new(),
-        });
-        let series = Arc::new(Series {
-            descriptor: descriptor.clone(),
-            handle: handle.clone().into(),
-            position: AtomicUsize::new(UNCOLLECTED),
-            retirement: AtomicU64::new(0),
-        });
-        family.members.insert(ByLabels(descriptor), series.clone());
+        let labels = std::mem::take(&mut request.labels);
+        let series = names.insert(request, labels, &handle);
         sync::lock(&self.new).push(series.clone());
         Ok((handle, series))
     }
@@ -269,6 +249,45 @@ impl Table {
             gone.push(retired.series.position.load(Relaxed) as u32);
             false
         });
+    }
+}
+
+impl Names {
+    /// Adds a series that is not there, under a name that agrees with it.
+    fn insert<M: Metric>(
+        &mut self,
+        of: &Request<'_>,
+        labels: Vec<Label>,
+        handle: &M,
+    ) -> Arc<Series> {
+        let (name, help) = match self.families.get_key_value(of.name) {
+            Some((name, family)) => (name.clone(), family.help.clone()),
+            None => (of.name.into(), of.help.into()),
+        };
+        let descriptor = Arc::new(Descriptor {
+            name: name.clone(),
+            help,
+            kind: M::KIND,
+            unit: of.unit,
+            digits: M::DIGITS,
+            labels: labels.into(),
+        });
+        self.series += 1;
+        let family = self.families.entry(name).or_insert_with(|| Family {
+            kind: M::KIND,
+            unit: of.unit,
+            digits: M::DIGITS,
+            help: descriptor.help.clone(),
+            members: HashMap::new(),
+        });
+        let series = Arc::new(Series {
+            descriptor: descriptor.clone(),
+            handle: handle.clone().into(),
+            position: AtomicUsize::new(UNCOLLECTED),
+            retirement: AtomicU64::new(0),
+        });
+        family.members.insert(ByLabels(descriptor), series.clone());
+        series
     }
 }
 

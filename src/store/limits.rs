@@ -22,6 +22,9 @@ pub(super) const STRIDE_WORDS: usize = if MODEL {
     (1 << 20) / 8 + 3 * LINE_WORDS
 };
 
+/// The most scalars that can be neighbours: so few that a segment has room for many such runs.
+pub(crate) const MOST_NEIGHBOURS: usize = if MODEL { 16 } else { 4096 };
+
 /// Shards of a store, the shared one included, unless configured otherwise.
 pub(super) const DEFAULT_MAX_SHARDS: usize = if MODEL {
     3

@@ -10,7 +10,7 @@
 //! - A *segment* is one reservation of address space, committed by the system page by page on first
 //!   touch. It never moves, and lives as long as the store.
 //! - A *slot* is the same words in every shard. Its word in the owners' part holds the counted
-//!   [`Owner`](slot), so that a handle is a single pointer.
+//!   [`Owner`](slot), so that a handle is a single pointer. Neighbours, each a slot of one word, share one.
 //! - A *lease* makes a shard one thread's own. Only the lessee stores to its cells, by a plain load
 //!   and a plain store; threads without a lease go through shard 0 with read-modify-writes.
 //! - Nothing is folded, moved or freed when a thread exits: the next lessee adds on.
@@ -33,6 +33,7 @@ mod limits;
 mod local;
 mod lookup;
 mod memory;
+mod neighbours;
 mod reader;
 mod scalar;
 mod segment;
@@ -44,11 +45,13 @@ mod tests;
 
 pub(crate) use distribution::{Distribution, Records};
 pub(crate) use fork::recording_since;
+pub(crate) use limits::MOST_NEIGHBOURS;
 pub use local::register_thread;
 pub(crate) use local::{Place, ThisThread};
 pub(crate) use lookup::{Found, Lookup, Writer, free_removed};
+pub(crate) use neighbours::{Length, Neighbour, Neighbours};
 pub(crate) use reader::{Reader, Totals};
-pub(crate) use scalar::{Line, Scalar, Scalars};
+pub(crate) use scalar::{LentScalar, Line, Scalar, Scalars};
 pub use segment::Exhausted;
 pub use usage::{StoreUsage, store_usage};
 

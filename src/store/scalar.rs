@@ -1,49 +1,47 @@
 //! Slots of one value: a cell for each thread, or one cell for all.
 
-use super::cell::Cell;
+use super::cell::{Cell, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
 use super::segment::Class;
 use super::slot::Slot;
 use super::{Exhausted, Shard, Store};
 use crate::sync::Arc;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// A cell in every shard, added up by the reader.
 #[derive(Clone)]
 #[repr(transparent)]
-pub(crate) struct Scalar(Slot);
+pub struct Scalar(pub(super) Slot);
 
 impl Scalar {
     pub(crate) fn new(store: &Arc<Store>) -> Result<Self, Exhausted> {
         Ok(Self(Slot::allocate(store, Class::Small, 1, None)?.0))
     }
 
+    /// Takes `count` scalars whose cells are neighbours, at most [`MOST_NEIGHBOURS`], or none.
+    pub(crate) fn neighbours(store: &Arc<Store>, count: usize) -> Result<Vec<Self>, Exhausted> {
+        let slots = Slot::allocate_neighbours(store, Class::Small, count)?;
+        Ok(slots.into_iter().map(Self).collect())
+    }
+
     /// Adds `n` to the cell of this thread, and returns what that cell held before.
     #[inline(always)]
     pub(crate) fn add(&self, place: &impl Place, n: u64) -> u64 {
-        let offset = place.offset();
-        if offset != 0 {
-            // SAFETY: a place's offset is a whole number of strides, to a shard that this thread
-            // has leased, and a scalar lies in a segment of all shards.
-            return unsafe { self.cell(offset) }.add_as_owner(n);
-        }
-        self.add_cold(place, n)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn add_cold(&self, place: &impl Place, n: u64) -> u64 {
-        let offset = place.lease();
-        // SAFETY: as in `add`, or zero, which is shard 0.
-        let cell = unsafe { self.cell(offset) };
-        if offset == 0 { cell.add_shared(n) } else { cell.add_as_owner(n) }
+        self.lent().add(place, n)
     }
 
     /// The value in `shard`.
     pub(crate) fn load(&self, shard: Shard) -> u64 {
-        // SAFETY: a `Shard` exists, and a scalar lies in a segment of all shards.
-        unsafe { self.cell(shard.offset()) }.load()
+        // SAFETY: a `Shard` exists.
+        unsafe { self.lent().cell(shard.offset()) }.load()
+    }
+
+    /// The same scalar, by its address, while this one is held.
+    #[inline(always)]
+    pub(crate) fn lent(&self) -> LentScalar<'_> {
+        LentScalar { at: self.0.at(), held: PhantomData }
     }
 
     /// A copy that the slot does not know of, for a model's twin.
@@ -62,14 +60,56 @@ impl Scalar {
     pub(crate) fn address(&self) -> usize {
         self.0.at().addr().get()
     }
+}
+
+/// A scalar that somebody else holds for `'a`: no part of the count, and its address by value, so that
+/// where that is computed a record loads nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct LentScalar<'a> {
+    at: NonNull<Word>,
+    held: PhantomData<&'a Scalar>,
+}
+
+impl<'a> LentScalar<'a> {
+    /// # Safety
+    ///
+    /// This one is of a run that has so many words after it.
+    #[inline(always)]
+    pub(super) unsafe fn following(self, words: usize) -> Self {
+        // SAFETY: the caller says that the run has this word.
+        let at = unsafe { self.at.add(words) };
+        Self { at, ..self }
+    }
+
+    /// As [`Scalar::add`].
+    #[inline(always)]
+    pub(crate) fn add(self, place: &impl Place, n: u64) -> u64 {
+        let offset = place.offset();
+        if offset != 0 {
+            // SAFETY: a place's offset is a whole number of strides, to a shard that this thread
+            // has leased.
+            return unsafe { self.cell(offset) }.add_as_owner(n);
+        }
+        self.add_cold(n, place)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_cold(self, n: u64, place: &impl Place) -> u64 {
+        let offset = place.lease();
+        // SAFETY: as in `add`, or zero, which is shard 0.
+        let cell = unsafe { self.cell(offset) };
+        if offset == 0 { cell.add_shared(n) } else { cell.add_as_owner(n) }
+    }
 
     /// # Safety
     ///
     /// `offset` is a number of strides that is less than the store's number of shards.
     #[inline(always)]
-    unsafe fn cell(&self, offset: usize) -> &Cell {
-        // SAFETY: the caller says that the offset stays inside the segment.
-        let cell = unsafe { self.0.at().byte_add(offset) };
+    unsafe fn cell(self, offset: usize) -> &'a Cell {
+        // SAFETY: a scalar lies in a segment of all shards, and the caller says that the offset leads to
+        // one of them.
+        let cell = unsafe { self.at.byte_add(offset) };
         // SAFETY: words of the shards are initialised cells, alive while the slot is held.
         unsafe { cell.cast::<Cell>().as_ref() }
     }

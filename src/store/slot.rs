@@ -10,6 +10,10 @@
 //! stride below the slot, so that a `Slot` is one pointer and a record loads nothing else.
 //! The count's own release and acquire order every holder's writes before the clearing, and the
 //! store's lock orders the clearing before the next holder.
+//!
+//! Slots of one word may share a run, and its owner: each has the address of the same `Arc<Owner>` in its
+//! own word of the owners' part, and a part of the count. Such a run is cleared, and handed out again, as
+//! a whole.
 
 use super::cell::Word;
 use super::limits::STRIDE_WORDS;
@@ -88,11 +92,34 @@ impl Slot {
         Ok((slot, second.map(|run| run.at)))
     }
 
+    /// Takes `count` slots of one word each, which are neighbours.
+    pub(super) fn allocate_neighbours(
+        store: &Arc<Store>,
+        class: Class,
+        count: usize,
+    ) -> Result<Vec<Self>, Exhausted> {
+        let run = sync::lock(&store.free).take(store, class, count)?;
+        let owner = Arc::new(Owner { store: store.clone(), runs: [Some(run), None] });
+        let slots = (0..count).map(|word| {
+            // SAFETY: the run has `count` words.
+            let slot = Self(unsafe { run.at.add(word) });
+            let counted = Arc::into_raw(owner.clone());
+            slot.owner_word().store(counted.cast_mut().cast(), Relaxed);
+            slot
+        });
+        Ok(slots.collect())
+    }
+
     pub(super) fn at(&self) -> NonNull<Word> {
         self.0
     }
 
-    /// How many there are, this one included. What was done through those that are gone has happened.
+    /// Whether the two are of one run, so that holding one of them keeps both.
+    pub(super) fn shares_owner_with(&self, other: &Self) -> bool {
+        self.owner() == other.owner()
+    }
+
+    /// How many there are, this one and its neighbours included. What was done through those that are gone has happened.
     pub(super) fn holders(&self) -> usize {
         // SAFETY: as in `clone`; what is made here is not dropped, so the count stays as it is.
         let owner = ManuallyDrop::new(unsafe { Arc::from_raw(self.owner()) });
@@ -145,7 +172,8 @@ pub(super) struct FreeSlots {
     open: Vec<(Class, NonNull<Segment>)>,
 }
 
-/// Runs of one size that were given back; there are as many sizes as types of metrics.
+/// Runs of one size that were given back; there are as many sizes as types of metrics, and as neighbours
+/// have been asked for.
 struct Shelf {
     class: Class,
     words: usize,

@@ -194,6 +194,82 @@ fn what_was_given_back_is_handed_out_again_all_zero() {
     assert!(others.iter().all(|other| sum(&store, other) == 0));
 }
 
+struct Four;
+
+impl Length for Four {
+    const LENGTH: usize = 4;
+}
+
+#[test]
+fn neighbours_are_found_by_their_number() {
+    let store = store(2);
+    let lessee = Lessee::new(&store);
+    let scalars = Scalar::neighbours(&store, 4).unwrap();
+    let neighbours = Neighbours::<Four>::of(&scalars.iter().collect::<Vec<_>>()).unwrap();
+    for (number, place) in (0..6).flat_map(|number| [(number, true), (number, false)]) {
+        let scalar = neighbours.lend(number).scalar();
+        _ = if place { scalar.add(&lessee, 1 << number) } else { scalar.add(&Late, 100 << number) };
+    }
+    let sums: Vec<_> = scalars.iter().map(|scalar| sum(&store, scalar)).collect();
+    assert_eq!(sums, [101, 202, 404, 808 + 1616 + 3232]);
+}
+
+#[test]
+fn what_is_no_run_of_its_own_is_no_neighbours() {
+    let store = store(2);
+    let of = |scalars: &[&Scalar]| Neighbours::<Four>::of(scalars).is_some();
+    let singles: [Scalar; 4] = std::array::from_fn(|_| Scalar::new(&store).unwrap());
+    assert_eq!(singles[3].address(), singles[0].address() + 3 * size_of::<u64>());
+    assert!(!of(&singles.each_ref()), "each can be given back alone");
+    let run = Scalar::neighbours(&store, 5).unwrap();
+    let [a, b, c, d, e] = &run[..] else { unreachable!("as many as asked for") };
+    assert!(of(&[a, b, c, d]) && of(&[b, c, d, e]));
+    assert!(!of(&[]) && !of(&[a, b, c]) && !of(&run.iter().collect::<Vec<_>>()));
+    assert!(!of(&[a, b, d, c]) && !of(&[a, c, d, e]) && !of(&[a, b, c, c]));
+}
+
+#[test]
+fn a_run_is_given_back_when_the_last_of_it_is_gone() {
+    let store = store(3);
+    let lessee = Lessee::new(&store);
+    let addresses = |run: &[Scalar]| -> Vec<_> { run.iter().map(Scalar::address).collect() };
+    for last in 0..4 {
+        let mut run = Scalar::neighbours(&store, 4).unwrap();
+        assert!(run.iter().all(|scalar| sum(&store, scalar) == 0));
+        let first_addresses = addresses(&run);
+        for scalar in &run {
+            scalar.add(&lessee, 5);
+            scalar.add(&Late, 5);
+        }
+        let last = run.swap_remove(last);
+        drop(run);
+        let other = Scalar::neighbours(&store, 4).unwrap();
+        assert_ne!(addresses(&other), first_addresses, "one of them is held");
+        assert_eq!(sum(&store, &last), 10);
+        drop(last);
+        let again = Scalar::neighbours(&store, 4).unwrap();
+        assert_eq!(addresses(&again), first_addresses);
+        assert!(again.iter().all(|scalar| sum(&store, scalar) == 0));
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "an interpreter takes minutes for so many")]
+fn a_run_that_has_no_room_left_opens_a_segment() {
+    let store = store(2);
+    let mut runs = Vec::new();
+    while store.usage().segments < 3 {
+        runs.push(Scalar::neighbours(&store, MOST_NEIGHBOURS).unwrap());
+    }
+    let lessee = Lessee::new(&store);
+    for (number, scalar) in (0..).zip(runs.iter().flatten()) {
+        assert_eq!(scalar.add(&lessee, number), 0);
+    }
+    for (number, scalar) in (0..).zip(runs.iter().flatten()) {
+        assert_eq!(sum(&store, scalar), number);
+    }
+}
+
 #[test]
 fn buckets_that_were_given_back_are_handed_out_again_all_zero() {
     // The larger ones are whole pages; an interpreter takes minutes for them.
