@@ -3,44 +3,22 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Failure {
-    UnknownFile,
-    UnreadableFile,
-    UnknownWord,
-    UnknownRoute,
-    /// The body of a document is not UTF-8.
-    NotText,
-    /// A document has no title or no text.
-    IncompleteDocument,
-    QueueFull,
+quipu::label_values! {
+    /// With its name in the metrics.
+    pub enum Failure {
+        UnknownFile = "unknown_file",
+        UnreadableFile = "unreadable_file",
+        UnknownWord = "unknown_word",
+        UnknownRoute = "unknown_route",
+        /// The body of a document is not UTF-8.
+        NotText = "not_text",
+        /// A document has no title or no text.
+        IncompleteDocument = "incomplete_document",
+        QueueFull = "queue_full",
+    }
 }
 
 impl Failure {
-    /// In the order of their declaration.
-    pub const ALL: [Self; 7] = [
-        Self::UnknownFile,
-        Self::UnreadableFile,
-        Self::UnknownWord,
-        Self::UnknownRoute,
-        Self::NotText,
-        Self::IncompleteDocument,
-        Self::QueueFull,
-    ];
-
-    /// Its name in the metrics.
-    pub fn cause(self) -> &'static str {
-        match self {
-            Self::UnknownFile => "unknown_file",
-            Self::UnreadableFile => "unreadable_file",
-            Self::UnknownWord => "unknown_word",
-            Self::UnknownRoute => "unknown_route",
-            Self::NotText => "not_text",
-            Self::IncompleteDocument => "incomplete_document",
-            Self::QueueFull => "queue_full",
-        }
-    }
-
     fn status(self) -> StatusCode {
         match self {
             Self::UnknownFile | Self::UnknownWord | Self::UnknownRoute => StatusCode::NOT_FOUND,

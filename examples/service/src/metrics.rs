@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use axum::http::StatusCode;
-use quipu::{Counter, Gauge, Histogram, RegisterError, Unit};
+use quipu::{Counter, Gauge, Histogram, RegisterError, TypedFamily, Unit};
 
 /// Answered requests that did not come from the service's own clients; also the name that the totals
 /// are read by.
@@ -11,8 +11,7 @@ pub const OUTSIDE_REQUESTS: &str = "http.server.requests.outside";
 
 /// Requests that failed, by cause: the layer knows their status, and several causes share one.
 pub struct Metrics {
-    /// As [`Failure::ALL`].
-    failures: Vec<Counter>,
+    failures: TypedFamily<Counter, (Failure,)>,
     other_errors: Counter,
 }
 
@@ -25,21 +24,18 @@ pub struct IngestMetrics {
 
 impl Metrics {
     pub fn register() -> Result<Self, RegisterError> {
-        let error = |cause| {
-            let errors = quipu::registry().counter("http.server.errors").label("cause", cause);
-            errors.help("requests that failed, by cause").register()
+        let errors = || {
+            let errors = quipu::registry().counter("http.server.errors");
+            errors.help("requests that failed, by cause")
         };
         Ok(Self {
-            failures: Failure::ALL
-                .iter()
-                .map(|failure| error(failure.cause()))
-                .collect::<Result<_, _>>()?,
-            other_errors: error("other")?,
+            failures: errors().typed_family(["cause"]).register()?,
+            other_errors: errors().label("cause", "other").register()?,
         })
     }
 
     pub fn failed(&self, failure: Failure) {
-        self.failures[failure as usize].increment();
+        self.failures.with((failure,)).increment();
     }
 
     /// A request failed before a handler had a say: a method that a route does not have, a body that
