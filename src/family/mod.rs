@@ -124,9 +124,9 @@ impl<M: Metric, const N: usize> Deref for FamilyMember<'_, M, N> {
 impl<M: Metric, const N: usize> Family<M, N> {
     /// The series with these label values, in the order of the keys; it is made if it does not exist.
     ///
-    /// Not for signal handlers. One that exists is found without a lock, without allocation (but for a thread's first look-up in
+    /// One that exists is found without a lock, without allocation (but for a thread's first look-up in
     /// any family), and without a store that other threads see. Making one takes the family's lock and
-    /// the registry's, and allocates.
+    /// the registry's, and allocates. Not for signal handlers.
     ///
     /// Past the family's limit or the registry's, and for values that no label can have (with a NUL, or
     /// of more than 4,096 bytes), it is the series with the one label `overflow="true"`; that is counted

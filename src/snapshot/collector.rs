@@ -1,8 +1,10 @@
 //! Adding the cells up.
 //!
 //! Scalars are read shard by shard (`store/scalar.rs`), histograms one by one, of each shard only the
-//! touched range (`store/reader.rs`). A collection writes into the buffers of an earlier snapshot that nobody holds any more: once as many snapshots
-//! are about as a program keeps, it allocates nothing.
+//! touched range (`store/reader.rs`). A collection writes into the buffers of an earlier snapshot that
+//! nobody holds any more: once as many snapshots are about as a program keeps, it allocates nothing.
+//!
+//! Before it reads, series that were registered are added, and those that may leave are left out.
 #![forbid(unsafe_code)]
 
 use super::catalog::Catalog;

@@ -119,7 +119,8 @@ impl Slot {
         self.owner() == other.owner()
     }
 
-    /// How many there are, this one and its neighbours included. What was done through those that are gone has happened.
+    /// How many there are, this one and its neighbours included. What was done through those that are
+    /// gone has happened.
     pub(super) fn holders(&self) -> usize {
         // SAFETY: as in `clone`; what is made here is not dropped, so the count stays as it is.
         let owner = ManuallyDrop::new(unsafe { Arc::from_raw(self.owner()) });

@@ -106,8 +106,8 @@ impl<const COUNT: usize> LabelValue for SmallInt<COUNT> {
 /// Declares an enum that is a label, with the text of each value.
 ///
 /// The enum has the attributes, documentation and visibility that it is given, and derives `Clone`,
-/// `Copy`, `Debug`, `PartialEq` and `Eq`; the documentation of a value ends with its text. Two values with the same text do not compile. An example
-/// stands at [`TypedFamily`](crate::TypedFamily).
+/// `Copy`, `Debug`, `PartialEq` and `Eq`; the documentation of a value ends with its text. Two values
+/// with the same text do not compile. An example stands at [`TypedFamily`](crate::TypedFamily).
 ///
 /// ```compile_fail
 /// quipu::label_values! { enum Method { Get = "GET", Post = "GET" } }
