@@ -17,6 +17,7 @@ mod delivery;
 mod distribution;
 mod growth;
 mod lease;
+mod open_spans;
 mod publish;
 mod shared_shard;
 mod slot_reuse;

@@ -27,6 +27,12 @@ pub(crate) enum Edge {
     EntryAdd,
     /// Putting a larger lookup table in the place of one.
     TableReplace,
+    /// Taking the slot of an open span that another one has left.
+    #[cfg(any(all(feature = "tracing", not(loom)), all(loom, test)))]
+    SpanOpen,
+    /// Leaving the slot of a span that was open.
+    #[cfg(any(all(feature = "tracing", not(loom)), all(loom, test)))]
+    SpanClose,
 }
 
 /// Locks, also when a thread panicked while it held the lock: what this crate guards is valid

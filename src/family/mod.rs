@@ -19,6 +19,7 @@ mod site;
 mod values;
 
 pub use builder::FamilyBuilder;
+pub(crate) use hash::Key;
 pub use site::FamilySite;
 
 use crate::metric::Counter;
@@ -27,7 +28,6 @@ use crate::series::{
 };
 use crate::store::{Found, Lookup, Writer};
 use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering::Relaxed};
-use hash::Key;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;

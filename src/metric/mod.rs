@@ -20,6 +20,6 @@ pub use timer::{SampledTimer, Timer};
 pub use up_down_counter::UpDownCounter;
 
 pub(crate) use gauge::UNSET_GAUGE;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "tracing"))]
 pub(crate) use timer::Beginning;
 pub(crate) use timer::start_clock;
