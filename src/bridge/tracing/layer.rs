@@ -136,7 +136,7 @@ impl TracingLayer {
                         log::Level::Warn,
                         format_args!("the field {name:?} is not made a label: {fault}"),
                     );
-                } else if !settings.fields.contains(&name) {
+                } else {
                     settings.fields.push(name);
                 }
             }
