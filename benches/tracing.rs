@@ -1,13 +1,13 @@
-//! What `TracingLayer` adds to spans and events: a registry of `tracing-subscriber` with and without it,
-//! in turns.
+//! What `TracingLayer` adds to spans and events: a registry of `tracing-subscriber` with and
+//! without it, in turns.
 //!
 //! ```text
 //! cargo bench --features tracing --bench tracing
 //! ```
 //!
-//! A registry does little by itself, so that there is little beside the layer. The floor is what no layer
-//! can go below: two readings of the clock and one record. Times are the least of many short rounds, in
-//! which all take turns.
+//! A registry does little by itself, so that there is little beside the layer. The floor is what no
+//! layer can go below: two readings of the clock and one record. Times are the least of many short
+//! rounds, in which all take turns.
 
 #[cfg(not(loom))]
 mod spans {
@@ -101,7 +101,8 @@ mod spans {
         for ((name, ..), pair) in questions.iter().zip(&pairs) {
             let [bare, measured] = pair.each_ref().map(|contestant| contestant.least_ns);
             println!(
-                "{name:<43} {bare:>6.1} ns bare, {measured:>6.1} ns measured: {:.2} times, {:>5.1} ns more",
+                "{name:<43} {bare:>6.1} ns bare, {measured:>6.1} ns measured: {:.2} times, \
+                 {:>5.1} ns more",
                 measured / bare,
                 measured - bare
             );

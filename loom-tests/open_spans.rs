@@ -1,5 +1,5 @@
-//! The slots of open spans, which pass from one to the next. They know nothing of `tracing`, which is not
-//! built under loom, and so are built here.
+//! The slots of open spans, which pass from one to the next. They know nothing of `tracing`, which
+//! is not built under loom, and so are built here.
 
 #[allow(dead_code)] // A model needs a part of it.
 #[path = "../src/bridge/tracing/open.rs"]

@@ -87,11 +87,13 @@ fn spans_and_events_allocate_nothing_more_with_the_layer_than_without() {
 /// Why spans are not kept there: the reason for a table of the layer's own.
 #[test]
 fn extensions_of_a_span_would_be_boxed() {
+    use tracing::Subscriber;
+    use tracing_subscriber::Layer;
     use tracing_subscriber::registry::LookupSpan;
 
     struct Extending;
 
-    impl<S: tracing::Subscriber + for<'s> LookupSpan<'s>> tracing_subscriber::Layer<S> for Extending {
+    impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Extending {
         fn on_new_span(
             &self,
             _: &tracing::span::Attributes<'_>,

@@ -1,5 +1,5 @@
-//! Spans and events that `TracingLayer` measures: over threads and async tasks, with fields as labels,
-//! and under filters.
+//! Spans and events that `TracingLayer` measures: over threads and async tasks, with fields as
+//! labels, and under filters.
 #![cfg(all(feature = "tracing", not(loom)))]
 
 mod busy;
@@ -35,7 +35,8 @@ fn within<T>(subscriber: &Dispatch, work: impl FnOnce() -> T) -> T {
     tracing::dispatcher::with_default(subscriber, work)
 }
 
-/// What `figure` makes of each series of a name, by the values of its labels in the order of their keys.
+/// What `figure` makes of each series of a name, by the values of its labels in the order of their
+/// keys.
 fn series(
     registry: &Registry,
     name: &str,

@@ -1,5 +1,5 @@
-//! Fields of spans as labels: texts become numbers when they are recorded, so that nothing of a text has
-//! to be kept with its span, and a span's series is found by numbers alone.
+//! Fields of spans as labels: texts become numbers when they are recorded, so that nothing of a
+//! text has to be kept with its span, and a span's series is found by numbers alone.
 #![forbid(unsafe_code)]
 
 use super::growing::Growing;
@@ -139,8 +139,8 @@ impl<N: FnMut(usize, u64)> Visit for Visitor<'_, N> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let Some(at) = self.position(field) else { return };
         let mut shown = Shown { bytes: [0; MAX_VALUE_BYTES], len: 0, is_cut: false };
-        // An error means that the value is cut, or that it gave up. One that panics is the program's code,
-        // and must not end what would not have shown it without this layer.
+        // An error means that the value is cut, or that it gave up. One that panics is the
+        // program's code, and must not end what would not have shown it without this layer.
         if contained(|| write!(shown, "{value:?}")).is_ok() {
             self.note(at, shown.text());
         }

@@ -1,7 +1,8 @@
 //! A table that only grows, and is read without a lock.
 //!
-//! Each of its parts is four times as large as the one before, and is filled up to one half. Nothing is
-//! ever moved or removed, so that what was found stays valid as long as the table: no count, no pin.
+//! Each of its parts is four times as large as the one before, and is filled up to one half.
+//! Nothing is ever moved or removed, so that what was found stays valid as long as the table: no
+//! count, no pin.
 #![forbid(unsafe_code)]
 
 use crate::sync::{self, AtomicUsize, Mutex, Ordering::Relaxed};
@@ -39,8 +40,8 @@ impl<T> Growing<T> {
         self.parts().find_map(|part| part.held_from(hash).find(|&held| is(held)))
     }
 
-    /// The same, made from the number of values if it is not there; `None` if the limit is reached, which
-    /// takes no lock. Where `make` has none to give, that is the limit from then on.
+    /// The same, made from the number of values if it is not there; `None` if the limit is reached,
+    /// which takes no lock. Where `make` has none to give, that is the limit from then on.
     #[cold]
     #[inline(never)]
     pub(super) fn find_or_add(

@@ -50,34 +50,36 @@ const DEFAULT_MAX_SERIES: usize = 2_000;
 ///
 /// # What counts
 ///
-/// Every span that the layer has seen opened, once, when it closes: when the last handle of it, and all
-/// of its children, are gone, on whichever thread and also by a panic. Whether it was entered makes no
-/// difference to its duration. One that is never closed stays active. One that was opened before the layer
-/// was there, as with a layer that is reloaded, is left out; with the layer goes what it still had open.
+/// Every span that the layer has seen opened, once, when it closes: when the last handle of it, and
+/// all of its children, are gone, on whichever thread and also by a panic. Whether it was entered
+/// makes no difference to its duration. One that is never closed stays active. One that was opened
+/// before the layer was there, as with a layer that is reloaded, is left out; with the layer goes
+/// what it still had open.
 ///
-/// `follows_from` changes nothing. Events of the `log` crate, as `tracing-log` passes them on, have the
-/// target `log`.
+/// `follows_from` changes nothing. Events of the `log` crate, as `tracing-log` passes them on, have
+/// the target `log`.
 ///
 /// # Filters
 ///
-/// A filter of the layer's own decides what it sees, by `with_filter`; without one it asks for all levels
-/// of all crates, and so has the program make spans and events that nobody else may want.
+/// A filter of the layer's own decides what it sees, by `with_filter`; without one it asks for all
+/// levels of all crates, and so has the program make spans and events that nobody else may want.
 ///
 /// # How many series
 ///
-/// Names, levels and targets are the program's, of which there are so many; the values of fields come
-/// from anywhere. Both histograms together, and the events, have up to [`max_series`](Self::max_series)
-/// each. What is beyond, or is refused by the registry, is recorded by the series with the one label
-/// `overflow="true"` and counted by [`Registry::refusals`].
+/// Names, levels and targets are the program's, of which there are so many; the values of fields
+/// come from anywhere. Each histogram, and the counter of events, has up to
+/// [`max_series`](Self::max_series). What is beyond is recorded by the series with the one label
+/// `overflow="true"` and counted by [`Registry::refusals`]; so is all that is new once the registry
+/// has refused a series.
 ///
 /// # Cost
 ///
-/// Of a span: two readings of the clock, a compare-and-swap on a line of memory that it has for itself
-/// while it is open, two look-ups by number, a record of a histogram and two of a counter; of each field
-/// that is a label, a hash of its text. Of an event: a look-up and a record of a counter. No lock, and no
-/// allocation: what is kept of a span has a place in a table, of 32 KiB at first, that grows with the
-/// spans that are open at once, to 11 MiB. Allocates and locks when a call site, a value or a series
-/// occurs for the first time.
+/// Of a span: two readings of the clock, a compare-and-swap on a line of memory that it has for
+/// itself while it is open, two look-ups by number, a record of a histogram and two of a counter;
+/// of each field that is a label, a hash of its text. Of an event: a look-up and a record of a
+/// counter. No lock, and no allocation: what is kept of a span has a place in a table, of 32 KiB at
+/// first, that grows with the spans that are open at once, to 11 MiB. Allocates and locks when a
+/// call site, a value or a series occurs for the first time.
 ///
 /// A layer is for one subscriber: ids of spans mean something to it alone.
 pub struct TracingLayer {
@@ -108,12 +110,13 @@ impl TracingLayer {
 
     /// Fields of spans, at most 4, that are labels of their durations.
     ///
-    /// A span has the label if it has the field, from its opening on or recorded later: what was recorded
-    /// last counts. Texts, numbers, truth values, errors, and whatever is recorded by `%` and `?` are
-    /// labels as they are shown, cut to their first 128 bytes; an empty value, or one that panics when it
-    /// is shown, is none. Fields of parents are not looked at.
+    /// A span has the label if it has the field, from its opening on or recorded later: what was
+    /// recorded last counts. Texts, numbers, truth values, errors, and whatever is recorded by `%`
+    /// and `?` are labels as they are shown, cut to their first 128 bytes; an empty value, or one
+    /// that panics when it is shown, is none. Fields of parents are not looked at.
     ///
-    /// A name that a label's key cannot have, and `span.name` and `level`, are left out, which is logged.
+    /// A name that a label's key cannot have, and `span.name` and `level`, are left out, which is
+    /// logged.
     ///
     /// ```
     /// let layer = quipu::TracingLayer::new().fields(["http.route", "tenant"]);
@@ -143,17 +146,19 @@ impl TracingLayer {
         })
     }
 
-    /// How many series the durations of spans may have, and how many the events, 2,000 each by default;
-    /// so many values of each field are told apart.
+    /// How many series the durations of spans may have, and how many the events, 2,000 each by
+    /// default; so many values of each field are told apart.
     pub fn max_series(self, limit: usize) -> Self {
         self.with(|settings| settings.max_series = limit)
     }
 
-    /// Measures for how long spans were entered, too: of an async task the time in which it was polled.
+    /// Measures for how long spans were entered, too: of an async task the time in which it was
+    /// polled.
     ///
-    /// One that was entered by two threads at once, or twice by one, was busy for both, but never for
-    /// longer than it was open. Costs two more readings of the clock, two look-ups and two atomic
-    /// additions each time that a span is entered, and the memory of a second histogram for each series.
+    /// One that was entered by two threads at once, or twice by one, was busy for both, but never
+    /// for longer than it was open. Costs two more readings of the clock, two look-ups and two
+    /// atomic additions each time that a span is entered, and the memory of a second histogram for
+    /// each series.
     pub fn busy_time(self) -> Self {
         self.with(|settings| settings.has_busy_time = true)
     }
@@ -204,7 +209,8 @@ impl TracingLayer {
         }
     }
 
-    /// Entering subtracts what leaving adds: the sum is the time between, however often and wherever.
+    /// Entering subtracts what leaving adds: the sum is the time between, however often and
+    /// wherever.
     fn note_busy(&self, id: &Id, is_entered: bool) {
         if !self.metrics.settings().has_busy_time {
             return;

@@ -9,8 +9,8 @@
 //! metadata's address -> EventSite: Count
 //! ```
 //!
-//! All tables are read without a lock. What occurs for the first time is registered, and added under the
-//! lock of its table.
+//! All tables are read without a lock. What occurs for the first time is registered, and added
+//! under the lock of its table.
 #![forbid(unsafe_code)]
 
 use super::fields::{ABSENT, Fields, OVERFLOW, Texts};

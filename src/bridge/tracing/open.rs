@@ -1,7 +1,7 @@
 //! Spans that are open, found by their ids.
 //!
-//! A slot is a line of memory that a span takes when it opens and leaves when it closes. It is one of
-//! the few that its id may take:
+//! A slot is a line of memory that a span takes when it opens and leaves when it closes. It is one
+//! of the few that its id may take:
 //!
 //! ```text
 //! first:      512 slots   [ .. | window of 8, begins where the id says | .. ]
@@ -15,9 +15,10 @@
 //! | a span's | whoever has that span | free, when the span closes |
 //!
 //! Who has a span knows that it was opened, and passes it on to other threads by something that
-//! synchronises them: between these calls what is kept needs no ordering of its own. From one span to
-//! the next the slot does. Progress: a bounded number of attempts; the larger tables are allocated
-//! once. Nothing here knows what a span is: ids are numbers, and no two open spans have the same.
+//! synchronises them: between these calls what is kept needs no ordering of its own. From one span
+//! to the next the slot does. Progress: a bounded number of attempts; the larger tables are
+//! allocated once. Nothing here knows what a span is: ids are numbers, and no two open spans have
+//! the same.
 #![forbid(unsafe_code)]
 
 use crate::sync::{self, AtomicU64, Edge, Ordering::Relaxed, Witness};
@@ -81,8 +82,8 @@ impl OpenSpans {
                 table = table.next();
             }
             for slot in table.window(id) {
-                // ORDERING: Acquire, so that what the last span's end has read is not overwritten before;
-                // pairs with the Release in `Slot::close`.
+                // ORDERING: Acquire, so that what the last span's end has read is not overwritten
+                // before; pairs with the Release in `Slot::close`.
                 let acquire = sync::acquire(Edge::SpanOpen);
                 if slot.id.load(Relaxed) == 0
                     && slot.id.compare_exchange(0, id, acquire, Relaxed).is_ok()
@@ -137,8 +138,8 @@ impl Table {
     fn window(&self, id: u64) -> &[Slot] {
         let is_last = self.slots.len() == LEAST_SLOTS * GROWTH.pow(TABLES as u32 - 1);
         // Registries use places again, with other upper bits of the id: by the lower bits alone, a
-        // thread's spans meet the same lines again. Ids that differ in the upper bits only have the last
-        // table.
+        // thread's spans meet the same lines again. Ids that differ in the upper bits only have the
+        // last table.
         let kept = if is_last { id ^ id.rotate_right(32) } else { id & u64::from(u32::MAX) };
         let spread = kept.wrapping_mul(ODD) >> 32;
         let window = WINDOW.min(self.slots.len());

@@ -120,8 +120,8 @@ impl Settings {
         labels.iter().fold(described, |described, (key, value)| described.label(key, value))
     }
 
-    /// What counts records beyond the limit, which families have as well. Where it is the registry that
-    /// is full, that has its own reason.
+    /// What counts records beyond the limit, which families have as well. Where it is the registry
+    /// that is full, that has its own reason.
     fn refused(&self, name: &str, is_full: bool) -> Option<Counter> {
         let limit = self.max_series;
         let reason = is_full.then(|| RegisterError::FamilyFull { name: name.to_owned(), limit });

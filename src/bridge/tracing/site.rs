@@ -1,5 +1,5 @@
-//! Call sites: what all spans, or all events, of one place in the program have in common. They are known
-//! by the addresses of their metadata, so that no text is looked at twice.
+//! Call sites: what all spans, or all events, of one place in the program have in common. They are
+//! known by the addresses of their metadata, so that no text is looked at twice.
 #![forbid(unsafe_code)]
 
 use super::fields::{OVERFLOW, Positions};
@@ -8,7 +8,8 @@ use crate::metric::UpDownCounter;
 use std::sync::OnceLock;
 use tracing_core::{Level, Metadata};
 
-/// A hash of words that nobody chooses from outside: addresses, and numbers in the order of their coming.
+/// A hash of words that nobody chooses from outside: addresses, and numbers in the order of their
+/// coming.
 #[inline]
 pub(super) fn hash<const N: usize>(words: [u64; N]) -> u64 {
     words.into_iter().fold(0, |state, word| {
