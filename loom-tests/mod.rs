@@ -18,6 +18,7 @@ mod distribution;
 mod family;
 mod growth;
 mod lease;
+mod open_spans;
 mod publish;
 mod shared_shard;
 mod slot_reuse;

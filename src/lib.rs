@@ -107,6 +107,10 @@
 //! `HttpLayer` (features `tower` and `axum`) measures every request of a server that is built of
 //! tower's services, by OpenTelemetry's conventions: duration, requests in flight, sizes.
 //!
+//! # Spans and events
+//!
+//! `TracingLayer` (feature `tracing`) measures the spans of `tracing` and counts its events.
+//!
 //! # Memory
 //!
 //! Eight bytes for each thread and counter; histograms commit the pages that hold values. Address
@@ -125,7 +129,7 @@
 //! After `fork` the child keeps recording into its own copy of the cells; a [`Client`] of the parent
 //! does nothing there.
 
-#[cfg(all(feature = "tower", not(loom)))]
+#[cfg(all(any(feature = "tower", feature = "tracing"), not(loom)))]
 mod bridge;
 mod buckets;
 mod client;
@@ -167,6 +171,8 @@ mod models;
 pub use self::http::{
     Endpoint, EndpointBody, EndpointBuilder, EndpointFuture, EndpointServer, ServeError,
 };
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use bridge::TracingLayer;
 #[cfg(all(feature = "tower", not(loom)))]
 pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
 pub use client::{

@@ -29,6 +29,12 @@ pub(crate) enum Edge {
     TableReplace,
     /// Freeing what was removed only when nobody can be reading it.
     Grace,
+    /// Taking the slot of an open span that another one has left.
+    #[cfg(any(all(feature = "tracing", not(loom)), all(loom, test)))]
+    SpanOpen,
+    /// Leaving the slot of a span that was open.
+    #[cfg(any(all(feature = "tracing", not(loom)), all(loom, test)))]
+    SpanClose,
 }
 
 /// Locks, also when a thread panicked while it held the lock: what this crate guards is valid
@@ -131,6 +137,11 @@ mod imp {
         /// The value beside it is read.
         #[inline(always)]
         pub(crate) fn read(&self) {}
+
+        /// The value beside it is written, by whoever has it alone.
+        #[cfg(all(feature = "tracing", not(loom)))]
+        #[inline(always)]
+        pub(crate) fn written(&self) {}
     }
 
     /// Who is inside of the gate before the locks: holders in the lower bits, and in the upper ones
@@ -290,6 +301,10 @@ mod imp {
 
         pub(crate) fn read(&self) {
             self.0.with(|_| ());
+        }
+
+        pub(crate) fn written(&self) {
+            self.0.with_mut(|_| ());
         }
     }
 

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 /// The longest beginning of `text` that is whole characters and no more than `bytes`.
-pub(super) fn cut(text: &str, bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     &text[..end.unwrap_or(0)]
 }

@@ -54,6 +54,8 @@ pub use trace::CapturedTrace;
 pub(crate) use builder::Configured;
 pub(crate) use clock::after;
 pub(crate) use contained::contained;
+#[cfg(all(feature = "tracing", not(loom)))]
+pub(crate) use cut::cut;
 pub(crate) use delivery::tell;
 #[cfg(all(feature = "http", not(loom)))]
 pub(crate) use flusher::Source;

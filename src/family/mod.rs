@@ -19,6 +19,7 @@ mod site;
 mod values;
 
 pub use builder::FamilyBuilder;
+pub(crate) use hash::Key;
 pub use site::FamilySite;
 
 use crate::metric::Counter;
@@ -27,7 +28,7 @@ use crate::series::{
 };
 use crate::store::{Found, Lookup, Writer};
 use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering::Relaxed};
-use hash::Key;
+use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -255,6 +256,10 @@ impl<M: Metric, const N: usize> Member<M, N> {
 }
 
 impl<M: Metric, const N: usize> AnyFamily for Shared<M, N> {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
     fn sweep(&self, now: Instant) {
         let mut sweeper = sync::lock(&self.writer);
         let Some(expire_after) = self.expire_after else {

@@ -31,11 +31,11 @@ fn elapsed_ns(clock: &Clock, start: u64) -> u64 {
 }
 
 /// When something began whose histogram is known at its end only; otherwise a [`Timer`].
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "tracing"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beginning(u64);
 
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "tracing"))]
 impl Beginning {
     #[inline(always)]
     pub(crate) fn now() -> Self {
@@ -46,6 +46,19 @@ impl Beginning {
     #[inline(always)]
     pub(crate) fn elapsed_ns(self) -> u64 {
         elapsed_ns(clock(), self.0)
+    }
+
+    /// As a word, for who keeps it as one.
+    #[cfg(feature = "tracing")]
+    #[inline(always)]
+    pub(crate) fn ticks(self) -> u64 {
+        self.0
+    }
+
+    #[cfg(feature = "tracing")]
+    #[inline(always)]
+    pub(crate) fn from_ticks(ticks: u64) -> Self {
+        Self(ticks)
     }
 }
 

@@ -153,6 +153,14 @@ impl Registry {
         self.table.register_together(request, labels)
     }
 
+    /// What counts records that find no room, as families do, and why they do not.
+    #[cfg(all(feature = "tracing", not(loom)))]
+    pub(crate) fn refused_by_families(&self, why: Option<RegisterError>) -> Option<Counter> {
+        let log = self.table.refusals_log();
+        why.into_iter().for_each(|why| log.explain(why));
+        log.of_families(self.table.store()).ok()
+    }
+
     /// Has no series leave before `consumer` has acknowledged what it held.
     pub(crate) fn add_consumer(&self, consumer: &std::sync::Arc<dyn Consumer>) {
         self.table.consumers().add(consumer);

@@ -124,7 +124,7 @@ impl fmt::Display for RegisterError {
             Self::FamilyFull { name, limit } => write!(
                 f,
                 "the family {name:?} holds its limit of {limit} series, and counts the rest as \
-                 overflow; raise it with FamilyBuilder::max_series, or look for a label with too \
+                 overflow; raise its max_series, or look for a label with too \
                  many values"
             ),
             Self::OutOfAddressSpace { bytes } => write!(

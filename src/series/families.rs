@@ -9,7 +9,10 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// A family, whatever its metrics are.
-pub(crate) trait AnyFamily: Any + Send + Sync {
+pub(crate) trait AnyFamily: Send + Sync {
+    /// The same, as a type that can be asked what it is.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+
     /// Lets go of series that were idle for too long.
     fn sweep(&self, now: Instant);
 }
@@ -28,7 +31,7 @@ struct Identity {
 
 impl Families {
     /// The family of this name and these keys if there is one, or the one that `make` makes.
-    pub(crate) fn find_or_make<F: AnyFamily, E>(
+    pub(crate) fn find_or_make<F: AnyFamily + 'static, E>(
         &self,
         name: &str,
         labels: &[Label],
@@ -39,10 +42,7 @@ impl Families {
         let identity = Identity { name: name.into(), labels: labels.into(), keys };
         let mut families = sync::lock(&self.0);
         let known = families.get(&identity).and_then(Weak::upgrade);
-        if let Some(known) = known.and_then(|known| {
-            let known: Arc<dyn Any + Send + Sync> = known;
-            known.downcast::<F>().ok()
-        }) {
+        if let Some(known) = known.and_then(|known| known.into_any().downcast().ok()) {
             return Ok(known);
         }
         let made = make()?;

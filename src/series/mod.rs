@@ -25,5 +25,7 @@ pub(crate) use consumer::Consumer;
 pub(crate) use error::excerpt;
 pub(crate) use families::AnyFamily;
 pub(crate) use handle::{Detached, Handle};
+#[cfg(all(feature = "tracing", not(loom)))]
+pub(crate) use name::fault_of_key;
 pub(crate) use name::fault_of_value;
 pub(crate) use table::{Collection, DEFAULT_MAX_SERIES, Request, Series, Table};

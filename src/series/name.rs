@@ -26,8 +26,7 @@ pub(super) fn check_labels(labels: &[Label]) -> Result<(), RegisterError> {
         return Err(RegisterError::TooManyLabels { labels: labels.len(), limit: MAX_LABELS });
     }
     for label in labels {
-        let first_is_fine = |first: u8| first.is_ascii_alphabetic() || first == b'_';
-        if let Some(fault) = fault_of_identifier(label.key(), first_is_fine) {
+        if let Some(fault) = fault_of_key(label.key()) {
             return Err(RegisterError::InvalidLabelKey { key: excerpt(label.key()), fault });
         }
         if let Some(fault) = fault_of_value(label.value()) {
@@ -38,6 +37,11 @@ pub(super) fn check_labels(labels: &[Label]) -> Result<(), RegisterError> {
         Some(pair) => Err(RegisterError::DuplicateLabel { key: excerpt(pair[0].key()) }),
         None => Ok(()),
     }
+}
+
+/// What is wrong with a label's key, and what to do.
+pub(crate) fn fault_of_key(key: &str) -> Option<&'static str> {
+    fault_of_identifier(key, |first| first.is_ascii_alphabetic() || first == b'_')
 }
 
 /// What is wrong with a label's value, and what to do.
