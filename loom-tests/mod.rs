@@ -15,6 +15,7 @@
 
 mod delivery;
 mod distribution;
+mod gauge;
 mod growth;
 mod lease;
 mod publish;
