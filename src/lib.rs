@@ -106,6 +106,11 @@
 //! `HttpLayer` (features `tower` and `axum`) measures every request of a server that is built of
 //! tower's services, by OpenTelemetry's conventions: duration, requests in flight, sizes.
 //!
+//! # Libraries that call the crate `metrics`
+//!
+//! `MetricsRecorder` (feature `metrics`) is a recorder for the macros of that crate: what a program and
+//! its libraries record through them are series of a registry.
+//!
 //! # Memory
 //!
 //! Eight bytes for each thread and counter; histograms commit the pages that hold values. Address
@@ -124,7 +129,7 @@
 //! After `fork` the child keeps recording into its own copy of the cells; a [`Client`] of the parent
 //! does nothing there.
 
-#[cfg(all(feature = "tower", not(loom)))]
+#[cfg(all(any(feature = "metrics", feature = "tower"), not(loom)))]
 mod bridge;
 mod buckets;
 mod client;
@@ -164,6 +169,8 @@ pub use self::http::{
 };
 #[cfg(all(feature = "tower", not(loom)))]
 pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
+#[cfg(all(feature = "metrics", not(loom)))]
+pub use bridge::{MetricsRecorder, RecorderAlreadySet};
 pub use client::{
     CancelToken, CapturedError, CapturedTrace, CheckedConfig, Client, ClientBuilder, Config,
     ConfigError, ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter,

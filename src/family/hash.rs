@@ -16,17 +16,17 @@ use std::hash::BuildHasher;
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A family's secrets.
-pub(super) struct Key([u64; 4]);
+pub(crate) struct Key([u64; 4]);
 
 impl Key {
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         // The standard library's way to the system's random numbers.
         let random = RandomState::new();
         Self(std::array::from_fn(|at| random.hash_one(at)))
     }
 
     #[inline(always)]
-    pub(super) fn hash<const N: usize>(&self, values: [&str; N]) -> u64 {
+    pub(crate) fn hash<const N: usize>(&self, values: [&str; N]) -> u64 {
         let [one, two, three, four] = self.0;
         let mut state = one;
         for value in values {

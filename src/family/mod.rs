@@ -19,7 +19,11 @@ mod site;
 mod values;
 
 pub use builder::FamilyBuilder;
+#[cfg(all(feature = "metrics", not(loom)))]
+pub(crate) use hash::Key as HashKey;
 pub use site::FamilySite;
+#[cfg(all(feature = "metrics", not(loom)))]
+pub(crate) use values::are_equal;
 
 use crate::metric::Counter;
 use crate::series::{
@@ -35,7 +39,7 @@ use std::time::{Duration, Instant};
 use values::Values;
 
 /// Series that a family holds at most, unless it is told otherwise.
-const DEFAULT_MAX_SERIES: usize = 2_000;
+pub(crate) const DEFAULT_MAX_SERIES: usize = 2_000;
 
 /// Sweeps after which a member that was not looked up is idle.
 const IDLE_SWEEPS: u64 = 8;

@@ -26,4 +26,6 @@ pub(crate) use error::excerpt;
 pub(crate) use families::AnyFamily;
 pub(crate) use handle::{Detached, Handle};
 pub(crate) use name::fault_of_value;
+#[cfg(all(feature = "metrics", not(loom)))]
+pub(crate) use name::{MAX_LABELS, MAX_NAME_BYTES, MAX_VALUE_BYTES};
 pub(crate) use table::{Collection, DEFAULT_MAX_SERIES, Request, Series, Table};
