@@ -16,6 +16,7 @@
 mod delivery;
 mod distribution;
 mod family;
+mod gauge;
 mod growth;
 mod lease;
 mod open_spans;

@@ -111,6 +111,11 @@
 //!
 //! `TracingLayer` (feature `tracing`) measures the spans of `tracing` and counts its events.
 //!
+//! # Libraries that call the crate `metrics`
+//!
+//! `MetricsRecorder` (feature `metrics`) is a recorder for the macros of that crate: what a program and
+//! its libraries record through them are series of a registry.
+//!
 //! # Memory
 //!
 //! Eight bytes for each thread and counter; histograms commit the pages that hold values. Address
@@ -129,7 +134,7 @@
 //! After `fork` the child keeps recording into its own copy of the cells; a [`Client`] of the parent
 //! does nothing there.
 
-#[cfg(all(any(feature = "tower", feature = "tracing"), not(loom)))]
+#[cfg(all(any(feature = "metrics", feature = "tower", feature = "tracing"), not(loom)))]
 mod bridge;
 mod buckets;
 mod client;
@@ -175,6 +180,8 @@ pub use self::http::{
 pub use bridge::TracingLayer;
 #[cfg(all(feature = "tower", not(loom)))]
 pub use bridge::{HttpLayer, HttpService, RequestBody, ResponseBody, ResponseFuture};
+#[cfg(all(feature = "metrics", not(loom)))]
+pub use bridge::{MetricsRecorder, RecorderAlreadySet};
 pub use client::{
     CancelToken, CapturedError, CapturedTrace, CheckedConfig, Client, ClientBuilder, Config,
     ConfigError, ConfigSource, Delivery, DropCause, ErrorDelivery, ExportError, Exporter,

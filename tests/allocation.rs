@@ -401,3 +401,52 @@ mod requests {
         assert_eq!(counts, 3 * 404);
     }
 }
+
+/// Macros of the crate `metrics`.
+#[cfg(feature = "metrics")]
+mod facade {
+    use super::{Registry, allocations_during};
+    use quipu::MetricsRecorder;
+    use std::sync::Arc;
+
+    fn record() {
+        metrics::counter!("requests").increment(1);
+        metrics::counter!("requests", "method" => "GET", "route" => "/users").increment(1);
+        metrics::gauge!("depth").increment(1.5);
+        metrics::gauge!("depth", "queue" => "a").set(3);
+        metrics::histogram!("wait_seconds", "queue" => "a").record(0.0125);
+        metrics::histogram!("batch").record_many(7, 100);
+        metrics::histogram!("batch").record(f64::NAN);
+        metrics::counter!("mirrored").absolute(12);
+    }
+
+    #[test]
+    fn a_macro_with_a_constant_key_allocates_nothing_after_the_first_call() {
+        let registry = Arc::new(Registry::new());
+        let recorder = MetricsRecorder::new().registry(registry.clone());
+        metrics::with_local_recorder(&recorder, || {
+            assert_ne!(allocations_during(record), 0);
+            for round in 0..1_000 {
+                assert_eq!(allocations_during(record), 0, "in round {round}");
+            }
+        });
+        let counts = registry.snapshot().counter("requests", &[]);
+        assert_eq!(counts, Some(1_001));
+    }
+
+    #[test]
+    fn what_is_past_a_limit_allocates_nothing_either() {
+        let registry = Arc::new(Registry::new());
+        let recorder = MetricsRecorder::new().registry(registry.clone()).max_series(1);
+        let record = || {
+            metrics::counter!("requests", "route" => "/a").increment(1);
+            metrics::counter!("requests", "route" => "/b").increment(1);
+        };
+        metrics::with_local_recorder(&recorder, || {
+            assert_ne!(allocations_during(record), 0);
+            (0..100).for_each(|_| assert_eq!(allocations_during(record), 0));
+        });
+        let overflow = registry.snapshot().counter("requests", &[("overflow", "true")]);
+        assert_eq!(overflow, Some(101));
+    }
+}

@@ -26,6 +26,7 @@ impl Scale {
             Unit::Bytes => ("bytes", &["bytes"], 0),
             Unit::Ratio => ("ratio", &["ratio"], 0),
             Unit::Percent => ("ratio", &["percent", "ratio"], 2),
+            Unit::Thousandths => ("", &[], 3),
         };
         Self { unit, spellings, shift }
     }
@@ -111,6 +112,7 @@ mod tests {
         assert_eq!(pushed(Unit::Microseconds, 20), "0.00002");
         assert_eq!(pushed(Unit::Milliseconds, 3_000), "3");
         assert_eq!(pushed(Unit::Percent, 7), "0.07");
+        assert_eq!(pushed(Unit::Thousandths, 1_250), "1.25");
         assert_eq!(pushed(Unit::Bytes, u64::MAX), "18446744073709551615");
     }
 

@@ -19,8 +19,11 @@ mod site;
 mod values;
 
 pub use builder::FamilyBuilder;
-pub(crate) use hash::Key;
+#[cfg(all(any(feature = "metrics", feature = "tracing"), not(loom)))]
+pub(crate) use hash::Key as HashKey;
 pub use site::FamilySite;
+#[cfg(all(feature = "metrics", not(loom)))]
+pub(crate) use values::are_equal;
 
 use crate::metric::Counter;
 use crate::series::{
@@ -28,6 +31,7 @@ use crate::series::{
 };
 use crate::store::{Found, Lookup, Writer};
 use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering::Relaxed};
+use hash::Key;
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
@@ -36,7 +40,7 @@ use std::time::{Duration, Instant};
 use values::Values;
 
 /// Series that a family holds at most, unless it is told otherwise.
-const DEFAULT_MAX_SERIES: usize = 2_000;
+pub(crate) const DEFAULT_MAX_SERIES: usize = 2_000;
 
 /// Sweeps after which a member that was not looked up is idle.
 const IDLE_SWEEPS: u64 = 8;

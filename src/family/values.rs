@@ -34,7 +34,7 @@ impl<const N: usize> Values<N> {
 
 /// Word by word: of a few bytes, that is done before a call for it would be.
 #[inline(always)]
-fn are_equal(mut one: &[u8], mut other: &[u8]) -> bool {
+pub(crate) fn are_equal(mut one: &[u8], mut other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }

@@ -43,11 +43,24 @@ impl Gauge {
         self.line.store(value.to_bits() ^ UNSET_GAUGE);
     }
 
-    /// The bits of the reading, or [`UNSET_GAUGE`].
+    /// Moves the reading by `difference`, which may be negative; from 0 if it was never set.
+    ///
+    /// No move is lost, whichever threads move and set it at the same time. Lock-free: a compare and
+    /// exchange on a line that all of them write to, again for as long as others come first.
+    #[cfg(any(all(feature = "metrics", not(loom)), test))]
+    pub(crate) fn move_by(&self, difference: f64) {
+        self.line.update(|cell| {
+            let bits = cell ^ UNSET_GAUGE;
+            let before = if bits == UNSET_GAUGE { 0.0 } else { f64::from_bits(bits) };
+            (before + difference).to_bits() ^ UNSET_GAUGE
+        });
+    }
+
     pub(crate) fn holders(&self) -> usize {
         self.line.holders()
     }
 
+    /// The bits of the reading, or [`UNSET_GAUGE`].
     pub(crate) fn bits(&self) -> u64 {
         self.line.load() ^ UNSET_GAUGE
     }
@@ -56,5 +69,36 @@ impl Gauge {
 impl std::fmt::Debug for Gauge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gauge").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn reading(gauge: &Gauge) -> f64 {
+        f64::from_bits(gauge.bits())
+    }
+
+    #[test]
+    fn a_gauge_that_was_never_set_is_moved_from_zero() {
+        let gauge = Gauge::new(Store::process()).unwrap();
+        assert_eq!(gauge.bits(), UNSET_GAUGE);
+        gauge.move_by(-2.5);
+        gauge.move_by(1.0);
+        assert_eq!(reading(&gauge), -1.5);
+    }
+
+    #[test]
+    fn moves_of_many_threads_add_up() {
+        let gauge = Gauge::new(Store::process()).unwrap();
+        let rounds = if cfg!(miri) { 50 } else { 50_000 };
+        std::thread::scope(|scope| {
+            for difference in [1.0, 2.0, -1.0, 0.5] {
+                let gauge = &gauge;
+                scope.spawn(move || (0..rounds).for_each(|_| gauge.move_by(difference)));
+            }
+        });
+        assert_eq!(reading(&gauge), 2.5 * f64::from(rounds));
     }
 }

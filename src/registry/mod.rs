@@ -136,7 +136,7 @@ impl Registry {
         (refused.saturating_sub(before.refused), detached.saturating_sub(before.detached))
     }
 
-    fn table(&self) -> &std::sync::Arc<Table> {
+    pub(crate) fn table(&self) -> &std::sync::Arc<Table> {
         &self.table
     }
 

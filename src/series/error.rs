@@ -74,9 +74,10 @@ pub enum RegisterError {
         /// How many series it can hold.
         limit: usize,
     },
-    /// The family is full. Raise its limit, or look for a label with too many values.
+    /// The family, or the name in a `MetricsRecorder`, is full. Raise its `max_series`, or look for a
+    /// label with too many values.
     FamilyFull {
-        /// The family's name.
+        /// The name of its metric.
         name: String,
         /// How many series it can hold.
         limit: usize,
@@ -124,8 +125,7 @@ impl fmt::Display for RegisterError {
             Self::FamilyFull { name, limit } => write!(
                 f,
                 "the family {name:?} holds its limit of {limit} series, and counts the rest as \
-                 overflow; raise its max_series, or look for a label with too \
-                 many values"
+                 overflow; raise its max_series, or look for a label with too many values"
             ),
             Self::OutOfAddressSpace { bytes } => write!(
                 f,

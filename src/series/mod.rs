@@ -28,4 +28,6 @@ pub(crate) use handle::{Detached, Handle};
 #[cfg(all(feature = "tracing", not(loom)))]
 pub(crate) use name::fault_of_key;
 pub(crate) use name::fault_of_value;
+#[cfg(all(feature = "metrics", not(loom)))]
+pub(crate) use name::{MAX_LABELS, MAX_NAME_BYTES, MAX_VALUE_BYTES};
 pub(crate) use table::{Collection, DEFAULT_MAX_SERIES, Request, Series, Table};

@@ -9,9 +9,9 @@
 use super::descriptor::Label;
 use super::error::{RegisterError, excerpt};
 
-const MAX_NAME_BYTES: usize = 255;
-const MAX_VALUE_BYTES: usize = 4096;
-const MAX_LABELS: usize = 64;
+pub(crate) const MAX_NAME_BYTES: usize = 255;
+pub(crate) const MAX_VALUE_BYTES: usize = 4096;
+pub(crate) const MAX_LABELS: usize = 64;
 
 pub(super) fn check_name(name: &str) -> Result<(), RegisterError> {
     match fault_of_identifier(name, |first| first.is_ascii_alphabetic()) {

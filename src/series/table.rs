@@ -153,6 +153,17 @@ impl Table {
         result.inspect_err(|error| self.refusals.add(error.clone()))
     }
 
+    /// Whether a series of this name, kind and unit would be refused because others of its name are
+    /// not like it.
+    #[cfg(all(feature = "metrics", not(loom)))]
+    pub(crate) fn would_disagree<M: Metric>(&self, name: &str, unit: Unit) -> bool {
+        let names = sync::lock(&self.names);
+        let differs = |family: &Family| {
+            (family.kind, family.unit, family.digits) != (M::KIND, unit, M::DIGITS)
+        };
+        names.families.get(name).is_some_and(differs)
+    }
+
     pub(crate) fn store(&self) -> &crate::sync::Arc<Store> {
         &self.store
     }

@@ -23,6 +23,9 @@ pub enum Unit {
     Ratio,
     /// A share of the whole: 0 to 100.
     Percent,
+    /// Plain numbers with three digits after the point, recorded as integers: 1,500 is 1.5, and is
+    /// exported as that.
+    Thousandths,
 }
 
 impl Unit {
@@ -33,7 +36,7 @@ impl Unit {
             Unit::Microseconds => Some(1_000),
             Unit::Milliseconds => Some(1_000_000),
             Unit::Seconds => Some(1_000_000_000),
-            Unit::None | Unit::Bytes | Unit::Ratio | Unit::Percent => None,
+            Unit::None | Unit::Bytes | Unit::Ratio | Unit::Percent | Unit::Thousandths => None,
         }
     }
 
@@ -48,6 +51,7 @@ impl Unit {
             Unit::Bytes => "By",
             Unit::Ratio => "1",
             Unit::Percent => "%",
+            Unit::Thousandths => "10*-3",
         }
     }
 }

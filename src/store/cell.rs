@@ -41,6 +41,12 @@ impl Cell {
         self.0.fetch_add(n, Relaxed)
     }
 
+    /// Makes it what `change` makes of the value that it replaces, from any thread.
+    #[cfg(any(all(feature = "metrics", not(loom)), test))]
+    pub(super) fn update_shared(&self, mut change: impl FnMut(u64) -> u64) {
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |value| Some(change(value)));
+    }
+
     /// Raises the value to `n`, from any thread.
     pub(super) fn raise_shared(&self, n: u64) {
         if self.load() < n {

@@ -207,6 +207,13 @@ impl Line {
         self.cell().store(value);
     }
 
+    /// Makes it what `change` makes of the value that it replaces. Lock-free; `change` may be called
+    /// again.
+    #[cfg(any(all(feature = "metrics", not(loom)), test))]
+    pub(crate) fn update(&self, change: impl FnMut(u64) -> u64) {
+        self.cell().update_shared(change);
+    }
+
     pub(crate) fn load(&self) -> u64 {
         self.cell().load()
     }

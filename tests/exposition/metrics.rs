@@ -92,6 +92,7 @@ pub const UNITS: &[Unit] = &[
     Unit::Bytes,
     Unit::Ratio,
     Unit::Percent,
+    Unit::Thousandths,
 ];
 
 /// A metric to register, and what to record.

@@ -226,6 +226,7 @@ fn unit(unit: Unit) -> (&'static str, u32, &'static [&'static str]) {
         Unit::Bytes => ("bytes", 0, &["bytes"]),
         Unit::Ratio => ("ratio", 0, &["ratio"]),
         Unit::Percent => ("ratio", 2, &["percent", "ratio"]),
+        Unit::Thousandths => ("", 3, &[]),
         _ => ("", 0, &[]),
     }
 }

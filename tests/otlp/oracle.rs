@@ -129,6 +129,7 @@ fn unit(unit: Unit) -> (&'static str, f64) {
         Unit::Bytes => ("By", 1.0),
         Unit::Ratio => ("1", 1.0),
         Unit::Percent => ("1", 100.0),
+        Unit::Thousandths => ("", 1e3),
         _ => ("", 1.0),
     }
 }

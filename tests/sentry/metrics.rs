@@ -34,6 +34,8 @@ fn metrics_arrive_with_where_they_come_from() {
     registry.counter("jobs").label("queue", "mail").register().unwrap().add(3);
     let latency = registry.histogram("latency").unit(Unit::Milliseconds).register().unwrap();
     latency.record_n(20, 5);
+    let share = registry.histogram("share").unit(Unit::Thousandths).register().unwrap();
+    share.record_n(375, 2);
     let client = client_of(&registry).exporter(sentry).start().unwrap();
     let report = client.stop(PATIENCE);
     assert!(report.is_delivered(), "{report}");
@@ -65,6 +67,11 @@ fn metrics_arrive_with_where_they_come_from() {
         ("latency.p90", 20.0),
         ("latency.p99", 20.0),
         ("latency.max", 20.0),
+        ("share.count", 2.0),
+        ("share.p50", 0.375),
+        ("share.p90", 0.375),
+        ("share.p99", 0.375),
+        ("share.max", 0.375),
     ];
     assert_eq!(names, expected);
     assert_eq!(text(seen[0], "queue"), Some("mail"));

@@ -4,6 +4,7 @@
 
 mod allocations;
 mod crew;
+mod facade;
 mod measure;
 mod report;
 mod scrape;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 /// Measures in so many rounds, or as many as suit it; true if the peers' results agree.
 type Case = fn(rounds: Option<usize>) -> bool;
 
-const CASES: [(&str, Case); 1] = [("scrape", scrape::run)];
+const CASES: [(&str, Case); 2] = [("scrape", scrape::run), ("facade", facade::run)];
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

@@ -1,5 +1,6 @@
 //! The service from its start to its end.
 
+use crate::archive;
 use crate::corpus::Corpus;
 use crate::ingest::{Indexer, Shelf};
 use crate::load::{CLIENTS, Load, Tally};
@@ -10,7 +11,7 @@ use crate::signals::end_asked_for;
 use crate::telemetry::{Plan, Telemetry};
 use crate::totals::{Counted, grouped, in_flight, requests};
 use axum::serve::ListenerExt;
-use quipu::{Endpoint, SystemCollector, ThreadCensus, WorkerManager, WorkerState};
+use quipu::{Endpoint, MetricsRecorder, SystemCollector, ThreadCensus, WorkerManager, WorkerState};
 use std::error::Error;
 use std::future::{IntoFuture, pending};
 use std::io::{self, Write};
@@ -37,6 +38,9 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Runs the service until it is asked to end. Returns whether its counts agree with its clients'.
 pub fn run(options: &Options, plan: Plan) -> Outcome<bool> {
     let threads_before = ThreadCensus::take();
+    // What `archive` records, and whichever library, is in the registry with all else.
+    MetricsRecorder::new().install()?;
+    archive::describe_metrics();
     let metrics = Metrics::register()?;
     let ingest_metrics = IngestMetrics::register()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -5,6 +5,7 @@
 //! end compares what its metrics say with what its clients saw.
 
 mod app;
+mod archive;
 mod backend;
 mod corpus;
 mod failure;

@@ -1,5 +1,6 @@
 //! The routes, and the work behind them.
 
+use crate::archive;
 use crate::corpus::Corpus;
 use crate::failure::Failure;
 use crate::ingest::{Document, Queue, Shelf};
@@ -12,12 +13,10 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use quipu::{Client, Endpoint, HttpLayer};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -65,11 +64,7 @@ async fn compress(
     State(service): State<Service>,
     Path(path): Path<String>,
 ) -> Result<impl IntoResponse, Failure> {
-    let compressed = on_file(&service, &path, |bytes| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes)?;
-        encoder.finish()
-    });
+    let compressed = on_file(&service, &path, archive::gzip);
     Ok(([(header::CONTENT_TYPE, "application/gzip")], compressed.await?))
 }
 

@@ -50,7 +50,8 @@ impl Service {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build();
         let url = format!("http://{}{path}", self.address);
         let mut answer = ureq::Agent::from(agent).get(url).call().unwrap();
-        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+        let body = answer.body_mut().read_to_vec().unwrap();
+        (answer.status().as_u16(), String::from_utf8_lossy(&body).into_owned())
     }
 
     /// Sends the head of a request whose body does not follow, and waits until its handler waits.
@@ -183,6 +184,12 @@ fn the_endpoint_has_the_requests_and_not_its_own() {
     let hashed = r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/hash/{*path}"} 1"#;
     let counts = text.lines().filter(|it| it.starts_with("http_server_request_duration_seconds_c"));
     assert_eq!(counts.collect::<Vec<_>>(), [hashed], "{text}");
+
+    assert_eq!(service.get("/compress/Cargo.toml").0, 200);
+    let (_, text) = service.get("/observe/metrics");
+    for line in ["# HELP archive_seconds Time to compress a file", "archive_seconds_count 1"] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
 
     let (status, health) = service.get("/observe/health");
     assert_eq!(status, 200, "{health}");

@@ -5,7 +5,7 @@
 use super::growing::Growing;
 use super::open::MAX_FIELDS;
 use crate::client::{contained, cut};
-use crate::family::Key;
+use crate::family::HashKey;
 use crate::series::fault_of_value;
 use std::fmt::{self, Write};
 use tracing_core::field::{Field, FieldSet, Visit};
@@ -21,7 +21,7 @@ const FIRST: u64 = 2;
 
 /// Texts, by the order in which they came.
 pub(super) struct Texts {
-    key: Key,
+    key: HashKey,
     known: Growing<Text>,
 }
 
@@ -32,7 +32,7 @@ struct Text {
 
 impl Texts {
     pub(super) fn new(limit: usize) -> Self {
-        Self { key: Key::random(), known: Growing::new(limit) }
+        Self { key: HashKey::random(), known: Growing::new(limit) }
     }
 
     #[inline]

@@ -25,6 +25,7 @@ pub(super) fn quantity(text: &mut String, value: f64, unit: Unit) {
             three_digits(text, value);
             text.push_str(" %");
         }
+        Unit::Thousandths => scaled(text, value / 1e3, &DECIMAL),
         _ => match unit.nanoseconds() {
             Some(nanoseconds) => scaled(text, value * nanoseconds as f64, &TIME_NS),
             None => scaled(text, value, &DECIMAL),
@@ -154,6 +155,7 @@ mod tests {
         assert_eq!(in_unit(Unit::Bytes, &[512.0, 3_565_158.0]), "512 B | 3.4 MiB");
         assert_eq!(in_unit(Unit::None, &[0.5, 999.0, 12_345.0]), "0.5 | 999 | 12.3 k");
         assert_eq!(in_unit(Unit::Percent, &[12.5]), "12.5 %");
+        assert_eq!(in_unit(Unit::Thousandths, &[370.0, 1.25e7]), "0.37 | 12.5 k");
         assert_eq!(in_unit(Unit::None, &[f64::NAN, f64::NEG_INFINITY]), "NaN | -inf");
     }
 

@@ -39,6 +39,12 @@ const NUMBERS: &[f64] = &[
     7_500.0, 10_000.0,
 ];
 
+/// The same, and before them some for shares and other fractions.
+const FRACTIONS: &[f64] = &[
+    0.0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 75.0,
+    100.0, 250.0, 500.0, 750.0, 1_000.0, 2_500.0, 5_000.0, 7_500.0, 10_000.0,
+];
+
 /// Why bounds of classic buckets cannot be used.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -108,6 +114,7 @@ impl Bounds {
             "seconds" => SECONDS,
             "bytes" => BYTES,
             _ if unit == Unit::Percent => RATIOS,
+            _ if unit == Unit::Thousandths => FRACTIONS,
             _ => NUMBERS,
         }
     }

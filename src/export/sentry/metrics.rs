@@ -153,7 +153,10 @@ impl MetricEncoder {
     ) -> Result<(), ItemTooLarge> {
         let start = self.items.len();
         let unit = unit_name(descriptor.unit());
-        let mut item = |kind, suffix, unit, value| {
+        let is_scaled = descriptor.unit() == Unit::Thousandths;
+        let mut item = |kind, suffix, unit, value: Number| {
+            let is_count = suffix == COUNT_SUFFIX;
+            let value = if is_scaled && !is_count { value.thousandths() } else { value };
             self.push_item(at, (kind, descriptor.name(), suffix, unit), value)
         };
         let pushed = match (changed, total) {
@@ -241,6 +244,17 @@ enum Number {
     Float(f64),
 }
 
+impl Number {
+    /// A number of thousandths as what it says: Sentry has no such unit.
+    fn thousandths(self) -> Self {
+        Self::Float(match self {
+            Self::Unsigned(number) => number as f64 / 1e3,
+            Self::Signed(number) => number as f64 / 1e3,
+            Self::Float(number) => number / 1e3,
+        })
+    }
+}
+
 /// What is told of a distribution that is not empty, beside its count.
 fn points(values: &HistogramSnapshot<'_>) -> impl Iterator<Item = (&'static str, u64)> {
     let quantiles = QUANTILES.map(|(suffix, share)| (suffix, values.quantile(share)));
@@ -251,7 +265,7 @@ fn points(values: &HistogramSnapshot<'_>) -> impl Iterator<Item = (&'static str,
 /// What Sentry calls a unit.
 fn unit_name(unit: Unit) -> Option<&'static str> {
     Some(match unit {
-        Unit::None => return None,
+        Unit::None | Unit::Thousandths => return None,
         Unit::Nanoseconds => "nanosecond",
         Unit::Microseconds => "microsecond",
         Unit::Milliseconds => "millisecond",
