@@ -10,6 +10,7 @@ mod lookups;
 mod measure;
 mod report;
 mod scrape;
+mod series;
 
 use std::process::ExitCode;
 
@@ -17,11 +18,16 @@ use std::process::ExitCode;
 /// it does not understand the arguments.
 type Case = fn(arguments: &[String]) -> Option<bool>;
 
-const CASES: [(&str, &str, Case); 2] = [
+const CASES: [(&str, &str, Case); 3] = [
     ("scrape [ROUNDS]", "a snapshot and its text", |arguments| number(arguments).map(scrape::run)),
     ("lookups [ROUNDS]", "records through labels that are known only at run time", |arguments| {
         number(arguments).map(lookups::run)
     }),
+    (
+        "series [MOST]",
+        "registering, reading and removing series, up to so many (10,000 at least)",
+        series::run,
+    ),
 ];
 
 fn main() -> ExitCode {
