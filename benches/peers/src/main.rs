@@ -1,7 +1,7 @@
 //! quipu beside its peers, each doing the same work in the same process, or in processes of their own
 //! where memory is measured.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- CASE [ROUNDS]`
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- CASE`; without a case it lists them.
 
 mod allocations;
 mod crew;
