@@ -3,9 +3,10 @@
 //! A peer that gives each thread cells of its own has then as many in use as there are threads.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread::Scope;
+use std::time::{Duration, Instant};
 
 /// What a thread, told its number, does.
 type Job<'env> = Arc<dyn Fn(usize) + Send + Sync + 'env>;
@@ -39,5 +40,31 @@ impl<'env> Crew<'env> {
         for (_, is_done) in &self.members {
             is_done.recv().expect("no job panics");
         }
+    }
+
+    /// Has every thread do `prepare`, and then all at once `work` with what that made; returns the time
+    /// that a core spent for one thread's work: what passes from the first start to the last end is
+    /// divided among the threads where there are fewer cores than that.
+    pub fn timed<P>(
+        &self,
+        prepare: impl Fn(usize) -> P + Send + Sync + 'env,
+        work: impl Fn(&P) + Send + Sync + 'env,
+    ) -> Duration {
+        let threads = self.members.len();
+        let (barrier, spans) = (Barrier::new(threads), Arc::new(Mutex::new(Vec::new())));
+        let spans_of_all = spans.clone();
+        self.each(move |number| {
+            let prepared = prepare(number);
+            barrier.wait();
+            let start = Instant::now();
+            work(&prepared);
+            let span = (start, Instant::now());
+            spans.lock().expect("no thread panics").push(span);
+        });
+        let spans = spans_of_all.lock().expect("no thread panics");
+        let first = spans.iter().map(|(start, _)| *start).min().expect("there are threads");
+        let last = spans.iter().map(|(_, end)| *end).max().expect("there are threads");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (last - first).mul_f64(cores.min(threads) as f64 / threads as f64)
     }
 }

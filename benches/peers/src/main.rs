@@ -1,40 +1,66 @@
-//! quipu beside its peers, each doing the same work in the same process.
+//! quipu beside its peers, each doing the same work in the same process, or in processes of their own
+//! where memory is measured.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- CASE [ROUNDS]`
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- CASE`; without a case it lists them.
 
 mod allocations;
 mod crew;
 mod facade;
+mod labels;
+mod lookups;
 mod measure;
 mod report;
 mod scrape;
+mod series;
 
 use std::process::ExitCode;
 
-/// Measures in so many rounds, or as many as suit it; true if the peers' results agree.
-type Case = fn(rounds: Option<usize>) -> bool;
+/// Measures as the arguments say, or as suits it; true if the results are what was recorded. `None` if
+/// it does not understand the arguments.
+type Case = fn(arguments: &[String]) -> Option<bool>;
 
-const CASES: [(&str, Case); 2] = [("scrape", scrape::run), ("facade", facade::run)];
+const CASES: [(&str, &str, Case); 4] = [
+    ("scrape [ROUNDS]", "a snapshot and its text", |arguments| number(arguments).map(scrape::run)),
+    ("lookups [ROUNDS]", "records through labels that are known only at run time", |arguments| {
+        number(arguments).map(lookups::run)
+    }),
+    (
+        "facade [ROUNDS]",
+        "the macros of the crate metrics, by its exporter and by quipu",
+        |arguments| number(arguments).map(facade::run),
+    ),
+    (
+        "series [MOST]",
+        "registering, reading and removing series, up to so many (10,000 at least)",
+        series::run,
+    ),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match chosen(&arguments) {
-        Some((case, rounds)) if case(rounds) => ExitCode::SUCCESS,
-        Some(_) => ExitCode::FAILURE,
+    match run(&arguments) {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
         None => {
-            eprintln!("usage: quipu-peers CASE [ROUNDS], where CASE is one of:");
-            CASES.iter().for_each(|(name, _)| eprintln!("  {name}"));
+            eprintln!("usage: quipu-peers CASE, where CASE is one of:");
+            CASES.iter().for_each(|(usage, what, _)| eprintln!("  {usage:<18} {what}"));
             ExitCode::from(2)
         }
     }
 }
 
-fn chosen(arguments: &[String]) -> Option<(Case, Option<usize>)> {
-    let (name, rounds) = match arguments {
-        [name] => (name, None),
-        [name, rounds] => (name, Some(rounds.parse().ok().filter(|&rounds| rounds > 0)?)),
-        _ => return None,
-    };
-    let (_, case) = CASES.iter().find(|(case, _)| case == name)?;
-    Some((*case, rounds))
+fn run(arguments: &[String]) -> Option<bool> {
+    let (name, arguments) = arguments.split_first()?;
+    let is_named = |usage: &str| usage.split(' ').next() == Some(name);
+    let (_, _, case) = CASES.iter().find(|(usage, ..)| is_named(usage))?;
+    case(arguments)
+}
+
+/// What a case is told, if it is told anything: a number above 0.
+fn number(arguments: &[String]) -> Option<Option<usize>> {
+    match arguments {
+        [] => Some(None),
+        [number] => Some(Some(number.parse().ok().filter(|&number| number > 0)?)),
+        _ => None,
+    }
 }

@@ -1,8 +1,14 @@
 //! Rounds in which every subject has its turn, so that what disturbs the machine disturbs all.
 #![forbid(unsafe_code)]
 
-/// Rounds that are not kept: caches, buffers and branch predictors settle in them.
+/// Rounds that are not kept, or as many as are kept where that is less: caches, buffers and branch
+/// predictors settle in them.
 const WARM_UP: usize = 3;
+
+/// All rounds, for so many that are kept.
+pub fn with_warm_up(rounds: usize) -> usize {
+    WARM_UP.min(rounds) + rounds
+}
 
 /// What `measure` returned for each of so many subjects in each round. In a round the two groups that
 /// the subjects are in, those before and those from `second` on, take turns; which of a group comes
@@ -16,12 +22,13 @@ pub fn interleaved<T>(
     let mut samples: Vec<_> = (0..subjects).map(|_| Vec::with_capacity(rounds)).collect();
     let mut random = fastrand::Rng::with_seed(0);
     let mut groups: [Vec<_>; 2] = [(0..second).collect(), (second..subjects).collect()];
-    for round in 0..WARM_UP + rounds {
+    let all_rounds = with_warm_up(rounds);
+    for round in 0..all_rounds {
         groups.iter_mut().for_each(|group| random.shuffle(group));
         for turn in 0..subjects {
             for &subject in groups.iter().filter_map(|group| group.get(turn)) {
                 let sample = measure(subject);
-                if round >= WARM_UP {
+                if round >= all_rounds - rounds {
                     samples[subject].push(sample);
                 }
             }
@@ -30,9 +37,10 @@ pub fn interleaved<T>(
     samples
 }
 
-/// The middle of some samples, and where all but a tenth at either end lie.
+/// The least and the middle of some samples, and where all but a tenth at either end lie.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
+    pub best: u64,
     pub low: u64,
     pub median: u64,
     pub high: u64,
@@ -45,7 +53,8 @@ impl Spread {
         samples.sort_unstable();
         let last = samples.len() - 1;
         let (low, median, high) = (last / 10, last / 2, last - last / 10);
-        Self { low: samples[low], median: samples[median], high: samples[high] }
+        let [low, median, high] = [low, median, high].map(|at| samples[at]);
+        Self { best: samples[0], low, median, high }
     }
 }
 
@@ -78,7 +87,7 @@ mod tests {
     #[test]
     fn a_spread_leaves_out_a_tenth_at_either_end() {
         let spread = Spread::of((0..=100).rev());
-        assert_eq!((spread.low, spread.median, spread.high), (10, 50, 90));
+        assert_eq!((spread.best, spread.low, spread.median, spread.high), (0, 10, 50, 90));
         let spread = Spread::of([7]);
         assert_eq!((spread.low, spread.median, spread.high), (7, 7, 7));
     }

@@ -38,6 +38,11 @@ pub fn microseconds(ns: u64) -> String {
     format!("{:.0}", ns as f64 / 1_000.0)
 }
 
+/// A time in nanoseconds.
+pub fn nanoseconds(ps: u64) -> String {
+    format!("{:.1}", ps as f64 / 1_000.0)
+}
+
 /// The ends of a spread of times, in microseconds.
 pub fn range(spread: Spread) -> String {
     format!("{} .. {}", microseconds(spread.low), microseconds(spread.high))
