@@ -77,7 +77,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
     pub(crate) fn new(store: &Arc<Store>, shared: bool) -> Result<Self, Exhausted> {
         let rows = Self::LAYOUT.rows();
         let (header, buckets) = if shared {
-            let buckets = (Class::Single, rows * WIDE_ROW_WORDS);
+            let buckets = (Class::SharedBuckets, rows * WIDE_ROW_WORDS);
             Slot::allocate(store, Class::Single, LINE_WORDS, Some(buckets))?
         } else {
             let buckets = (Class::Buckets { rows }, bucket_words(rows));

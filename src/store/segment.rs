@@ -20,8 +20,10 @@ pub(super) enum Class {
     Small,
     /// The buckets of histograms with so many rows each.
     Buckets { rows: usize },
-    /// What exists once and not per thread: gauges and shared histograms.
+    /// What exists once and not per thread: gauges, and the headers of shared histograms, dense as well.
     Single,
+    /// The buckets of shared histograms, apart from those: many headers share a page, and a header's owner.
+    SharedBuckets,
 }
 
 /// Words that `rows` rows of buckets take: their wide cells, and then their narrow ones. Whole lines, so
@@ -105,7 +107,7 @@ impl Segment {
     fn is_narrow(&self, word: usize) -> bool {
         match self.class {
             Class::Buckets { rows } => word % bucket_words(rows) >= rows * WIDE_ROW_WORDS,
-            Class::Small | Class::Single => false,
+            Class::Small | Class::Single | Class::SharedBuckets => false,
         }
     }
 

@@ -233,7 +233,7 @@ impl FreeSlots {
 
 impl Store {
     fn new_segment(&self, class: Class) -> Result<Segment, Exhausted> {
-        if class != Class::Single {
+        if !matches!(class, Class::Single | Class::SharedBuckets) {
             return Segment::new(class, self.max_shards, self.mapped);
         }
         // One shard is little enough for the heap, so what needs no more can always be had.
