@@ -299,9 +299,9 @@ impl<T: Send + Sync + 'static> Drop for Lookup<T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::sync::AtomicUsize;
     use std::collections::HashMap;
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, AtomicU64};
 
     /// On the heap, so that a use after it was freed is seen.
     struct Passing(Box<[u64; 1]>);
@@ -342,12 +342,12 @@ mod tests {
             lookup.add(&mut writer.lock().unwrap(), hash(value), Passing(Box::new([value])))
         };
         (0..20).for_each(add);
-        let (is_done, seen) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (is_done, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let rounds = if cfg!(miri) { 20 } else { 20_000 };
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    while is_done.load(Relaxed) == 0 {
                         for value in 0..20 {
                             let found = lookup.find(hash(value), |held| held.0[0] == value);
                             assert_eq!(found.map(|found| found.0[0]), Some(value));
@@ -355,7 +355,7 @@ mod tests {
                         let passing = lookup.find(hash(100), |held| held.0[0] == 100);
                         if let Some(passing) = passing {
                             assert_eq!(passing.0[0], 100);
-                            seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                            seen.fetch_add(1, Relaxed);
                         }
                     }
                 });
@@ -365,7 +365,7 @@ mod tests {
                 let is = |held: &Passing| held.0[0] == 100;
                 lookup.remove(&mut writer.lock().unwrap(), hash(100), is, |_| ());
             }
-            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+            is_done.store(1, Relaxed);
         });
     }
 }
