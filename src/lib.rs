@@ -89,6 +89,12 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Labels
+//!
+//! A metric that is registered has its labels for good. Where their values are known when the program is
+//! compiled, a [`TypedFamily`] has a series for each combination, found by arithmetic; where they are known
+//! only while it runs, a [`Family`] looks them up, without a lock, up to a limit.
+//!
 //! # Answering
 //!
 //! An `Endpoint` (feature `http`) answers over HTTP: Prometheus, probes, scripts and people. It is
