@@ -7,6 +7,7 @@ use crate::registry::Registry;
 use crate::store::{Lessee, Lookup, Writer};
 use crate::sync::{Arc, Edge, Witness};
 use loom::thread;
+use std::time::Duration;
 
 /// A number of which loom checks that it is read after it was made and before it is dropped.
 struct Watched(u64, Witness);
@@ -91,13 +92,17 @@ fn twin_freeing_what_is_removed_at_once() {
 }
 
 fn family(registry: &Registry) -> Family<Counter, 1> {
-    registry.counter("c").family(["k"]).register().unwrap()
+    let family = registry.counter("c").family(["k"]).expire_after(Duration::from_secs(1));
+    family.register().unwrap()
 }
 
-/// A thread records through what it has looked up, as `record` does it, while the series is removed and
-/// snapshots are taken. All deltas together hold what was recorded; returns how often the series was
-/// another one than before, and how much the first snapshot saw.
-fn removal_against_a_record(record: fn(&Family<Counter, 1>, &Lessee<'_>)) -> (usize, u64) {
+/// A thread records through what it has looked up, as `record` does it, while the series is removed or
+/// expires, and snapshots are taken. All deltas together hold what was recorded; returns how often there was
+/// no such series, and how much the first snapshot saw.
+fn against_a_record(
+    remove: fn(&Family<Counter, 1>),
+    record: fn(&Family<Counter, 1>, &Lessee<'_>),
+) -> (usize, u64) {
     let store = store(2);
     let registry = registry(&store);
     let family = family(&registry);
@@ -110,7 +115,7 @@ fn removal_against_a_record(record: fn(&Family<Counter, 1>, &Lessee<'_>)) -> (us
     let count = |snapshot: &crate::snapshot::Snapshot| snapshot.counter("c", &[("k", "a")]);
     let (first, mut absences) = (count(&last).unwrap(), 0);
     let mut total = first;
-    family.remove(["a"]);
+    remove(&family);
     let mut step = || {
         let next = registry.snapshot();
         absences += usize::from(count(&next).is_none());
@@ -125,11 +130,27 @@ fn removal_against_a_record(record: fn(&Family<Counter, 1>, &Lessee<'_>)) -> (us
     (absences, first)
 }
 
+fn removed(family: &Family<Counter, 1>) {
+    family.remove(["a"]);
+}
+
+/// As the collector does it, when the time has come.
+fn expired(family: &Family<Counter, 1>) {
+    family.expire_idle();
+}
+
+fn record(family: &Family<Counter, 1>, lessee: &Lessee<'_>) {
+    family.with(["a"]).add_at(lessee, 1);
+}
+
+fn record_through_a_kept_handle(family: &Family<Counter, 1>, lessee: &Lessee<'_>) {
+    let kept = family.with(["a"]).clone();
+    kept.add_at(lessee, 1);
+}
+
 #[test]
 fn a_series_that_was_just_looked_up_does_not_leave() {
-    let outcomes = explore("removal against a record", 200, || {
-        removal_against_a_record(|family, lessee| _ = family.with(["a"]).add_at(lessee, 1))
-    });
+    let outcomes = explore("removal against a record", 200, || against_a_record(removed, record));
     let seen =
         |absent: bool, first: u64| outcomes.iter().any(|o| (o.0 > 0, o.1) == (absent, first));
     assert!(seen(false, 1) && seen(false, 2) && seen(true, 1) && seen(true, 2), "{outcomes:?}");
@@ -138,21 +159,35 @@ fn a_series_that_was_just_looked_up_does_not_leave() {
 #[test]
 fn a_handle_that_is_kept_keeps_its_series() {
     let outcomes = explore("removal against a kept handle", 200, || {
-        removal_against_a_record(|family, lessee| {
-            let kept = family.with(["a"]).clone();
-            kept.add_at(lessee, 1);
-        })
+        against_a_record(removed, record_through_a_kept_handle)
     });
     assert!(outcomes.iter().any(|&(absences, _)| absences > 0), "{outcomes:?}");
 }
 
 #[test]
-fn twin_recording_through_a_handle_that_is_not_counted() {
-    must_fail("an uncounted handle of a family", || {
-        removal_against_a_record(|family, lessee| {
-            let uncounted = family.with(["a"]).uncounted();
-            uncounted.add_at(lessee, 1);
-            std::mem::forget(uncounted);
-        });
+fn an_idle_series_that_is_looked_up_as_it_expires_loses_nothing() {
+    let outcomes = explore("expiry against a record", 200, || against_a_record(expired, record));
+    assert!(outcomes.iter().any(|&(absences, _)| absences > 0), "{outcomes:?}");
+    assert!(outcomes.iter().any(|&(absences, _)| absences == 0), "{outcomes:?}");
+}
+
+#[test]
+fn a_series_whose_handle_is_kept_does_not_expire() {
+    let outcomes = explore("expiry against a kept handle", 200, || {
+        against_a_record(expired, record_through_a_kept_handle)
     });
+    assert!(outcomes.iter().any(|&(absences, _)| absences == 0), "{outcomes:?}");
+}
+
+#[test]
+fn twin_recording_through_a_handle_that_is_not_counted() {
+    for remove in [removed, expired] {
+        must_fail("an uncounted handle of a family", move || {
+            against_a_record(remove, |family, lessee| {
+                let uncounted = family.with(["a"]).uncounted();
+                uncounted.add_at(lessee, 1);
+                std::mem::forget(uncounted);
+            });
+        });
+    }
 }

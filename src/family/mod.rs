@@ -167,6 +167,16 @@ impl<M: Metric, const N: usize> Family<M, N> {
         is_removed
     }
 
+    /// Sweeps until whatever is idle has been let go of.
+    #[cfg(all(loom, test))]
+    pub(crate) fn expire_idle(&self) {
+        let mut now = Instant::now();
+        for _ in 0..=IDLE_SWEEPS {
+            self.shared.sweep(now);
+            now += self.shared.expire_after.expect("it expires");
+        }
+    }
+
     /// How many series it has, that for overflow not counted.
     pub fn len(&self) -> usize {
         sync::lock(&self.shared.writer).writer.entries()
