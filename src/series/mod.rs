@@ -1,7 +1,8 @@
 //! Series: names with labels, and the handles that stand behind them.
 //!
-//! The table is written by registrations, under its lock. A collector never takes that lock: new
-//! series wait for it in a list of their own, so that no size of the table delays it.
+//! The table is written by registrations, under its lock. New series wait for a collector in a list of
+//! their own, so that no size of the table delays it; it takes the table's lock to see which series are
+//! retired.
 #![forbid(unsafe_code)]
 
 mod consumer;

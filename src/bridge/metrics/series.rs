@@ -16,8 +16,10 @@ pub(super) trait Series: Sized + Send + Sync + 'static {
     /// What names get appended that another kind has already.
     const KIND: &'static str;
 
-    /// How values become what is recorded.
-    fn scale(context: &Context, name: &str, unit: Option<metrics::Unit>) -> Scale;
+    /// How values become what is recorded: as they are, unless a kind says otherwise.
+    fn scale(_: &Context, _: &str, unit: Option<metrics::Unit>) -> Scale {
+        Scale::as_it_is(unit)
+    }
 
     fn over(metric: Self::Metric, scale: Scale, context: &Context) -> Self;
 }
@@ -34,10 +36,6 @@ impl Series for CounterSeries {
     type Metric = Counter;
 
     const KIND: &'static str = "counter";
-
-    fn scale(_: &Context, _: &str, unit: Option<metrics::Unit>) -> Scale {
-        Scale::as_it_is(unit)
-    }
 
     fn over(counter: Counter, _: Scale, context: &Context) -> Self {
         Self { counter, store: context.table().store().clone() }
@@ -68,10 +66,6 @@ impl Series for GaugeSeries {
     type Metric = Gauge;
 
     const KIND: &'static str = "gauge";
-
-    fn scale(_: &Context, _: &str, unit: Option<metrics::Unit>) -> Scale {
-        Scale::as_it_is(unit)
-    }
 
     fn over(gauge: Gauge, _: Scale, _: &Context) -> Self {
         Self { gauge }
