@@ -5,18 +5,18 @@
 //! cargo bench --bench disturbance -- --seconds 2 --json disturbance.json
 //! ```
 //!
-//! Each row is a disturbance, and has two million samples at least of an addition to a random one of
-//! 1,000 counters and of a record to one of 100 histograms, each between two readings of the clock.
-//! Beside them, in the same loop, stands the machine's own noise: two readings with nothing between, an
-//! addition to a thread-local cell, and one to plain cells that are as many, and as far apart, as the
-//! histograms'. The last two lines of a row are what quipu takes over the worst of those. What
-//! each row means is in `docs/soak.md`.
+//! Each row is a disturbance, and has two million samples at least of an addition to a random one
+//! of 1,000 counters and of a record to one of 100 histograms, each between two readings of the
+//! clock. Beside them, in the same loop, stands the machine's own noise: two readings with nothing
+//! between, an addition to a thread-local cell, and one to plain cells that are as many as the
+//! histograms'. The last two lines of a row are what quipu takes over the worst of those. What each
+//! row means is in `docs/soak.md`.
 //!
 //! - `--seconds 12` is the least time for a row; one with too few samples by then takes longer.
 //! - `--json FILE` writes what is printed.
 //!
-//! No bounds: those are `cargo bench --bench gates`. Exits with 1 if a count was not exact in the end,
-//! with 3 for arguments it cannot read.
+//! No bounds: those are `cargo bench --bench gates`. Exits with 1 if a count was not exact in the
+//! end, with 3 for arguments it cannot read.
 
 #[path = "disturbance/bed.rs"]
 mod bed;

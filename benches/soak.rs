@@ -1,5 +1,5 @@
-//! The long run: everything at once, for as long as it is told to, and in the end the same memory, the
-//! same latencies, and every record counted once.
+//! The long run: everything at once, for as long as it is told to, and in the end the same memory,
+//! the same latencies, and every record counted once.
 //!
 //! ```text
 //! cargo bench --all-features --bench soak                                   # 20 seconds
@@ -9,10 +9,11 @@
 //!
 //! In one process record long-lived threads and threads that live for milliseconds; label sets and
 //! whole registries come and go; snapshots are taken and scrapes answered; deltas go to an exporter
-//! that adds them up, and over HTTP to a collector that refuses, hangs, resets and fails. What is judged,
-//! and by which bounds, is in `docs/soak.md`.
+//! that adds them up, and over HTTP to a collector that refuses, hangs, resets and fails. What is
+//! judged, and by which bounds, is in `docs/soak.md`.
 //!
-//! - `--minutes 60`, `--seconds 20`: for how long. Ctrl-C and SIGTERM end it before, with its verdicts.
+//! - `--minutes 60`, `--seconds 20`: for how long. Ctrl-C and SIGTERM end it before, with its
+//!   verdicts.
 //! - `--json FILE` writes all windows and verdicts.
 //! - `--leak 100` leaks so many bytes for each label set that was removed, which has to be noticed.
 //! - `--allow-undecided` passes what the machine's noise left undecided.

@@ -84,7 +84,8 @@ pub fn registries(bed: &Bed) -> Disturber<'_> {
     })
 }
 
-/// Uses label sets that were never seen before, removes them and adds up what was delivered of them.
+/// Uses label sets that were never seen before, removes them and adds up what was delivered of
+/// them.
 pub fn label_sets(bed: &Bed) -> Disturber<'_> {
     let registry = Registry::new();
     let family = registry.counter("passing").family(["number"]);

@@ -1,13 +1,13 @@
 //! Latencies of single operations, each between two readings of the raw clock, and beside every one
 //! of them what the machine itself makes of the same moment: two readings with nothing between, an
-//! addition to a thread-local cell, and one to some of plain cells that are as many as the histograms',
-//! and that are read by whoever reads those: the way of the processor's cores with memory that one
-//! writes and another reads.
+//! addition to a thread-local cell, and one to some of plain cells that are as many as the
+//! histograms', and that are read by whoever reads those: the way of the processor's cores with
+//! memory that one writes and another reads.
 //!
 //! Operations and noise take turns in one loop, so that whatever interrupts the thread meets all of
-//! them alike. Raw readings go to a small buffer first, and into histograms when the buffer is full,
-//! while no operation is timed. The clock does not wait for a store to leave the core, and neither does a
-//! thread that records.
+//! them alike. Raw readings go to a small buffer first, and into histograms when the buffer is
+//! full, while no operation is timed. The clock does not wait for a store to leave the core, and
+//! neither does a thread that records.
 
 use crate::floor;
 use crate::numbers::{INDICES, LATENCIES, indices, latencies};
@@ -83,7 +83,8 @@ impl Batch {
         }
     }
 
-    /// Times [`ROUNDS`] rounds: an addition to the counter, and a record to the histogram, of a number.
+    /// Times [`ROUNDS`] rounds: an addition to the counter, and a record to the histogram, of a
+    /// number.
     ///
     /// Both are done as often as `tally` is called, with the value that was recorded: a little more
     /// often than is timed.

@@ -2,9 +2,9 @@
 //! answered.
 //!
 //! One thread, one connection at a time: the exporter has one. Whatever it answered with success is
-//! received; what it answered with 500 the protocol forbids to send again, so that it is refused for
-//! good; and all else the exporter has to send again. Received and refused together are all that was
-//! recorded.
+//! received; what it answered with 500 the protocol forbids to send again, so that it is refused
+//! for good; and all else the exporter has to send again. Received and refused together are all
+//! that was recorded.
 
 use super::totals::{self, Total, Totals};
 use crate::reading::{Data, Reading, request};
@@ -187,7 +187,8 @@ fn take(request: &Request, status: u16, mut to: impl Write, shared: &Shared) -> 
     }
     write!(
         to,
-        "HTTP/1.1 {status} As told\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+        "HTTP/1.1 {status} As told\r\n\
+         content-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
     )
 }
 

@@ -22,7 +22,7 @@ const IS_KEPT: u64 = 25;
 const HAS_SIZE: u64 = 10;
 
 /// New label sets in a step, and the time between two.
-const SETS: u64 = 100;
+const SETS: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A family that is full nearly always.
@@ -124,8 +124,8 @@ impl Keeper {
     }
 }
 
-/// A few label sets a second, in the registry that is scraped, where each stays for two minutes after
-/// its end, and in what the collector is told.
+/// A few label sets a second, in the registry that is scraped, where each stays for two minutes
+/// after its end, and in what the collector is told.
 pub fn users(registry: &Registry, run: &Run) -> Result<(), RegisterError> {
     let users = registry.counter(NAMES[USERS]).family(["user"]).register()?;
     let (mut number, mut own) = (0_u64, Totals::default());

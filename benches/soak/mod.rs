@@ -1,10 +1,9 @@
 //! The run: who takes part, windows, and the end.
 //!
 //! ```text
-//! recorders, short-lived threads, sampler, users  -> served registry  -> adding exporter, collector
-//!                                                                    \-> HTTP, snapshots
-//! label sets, handles that are kept               -> churned registry -> adding exporter, snapshots
-//! registries that come and go                     -> checked one by one
+//! recorders, short-lived threads, sampler, users -> served registry -> exporters, HTTP, snapshots
+//! label sets, handles that are kept              -> churned registry -> an exporter, snapshots
+//! registries that come and go                    -> compared one by one
 //! ```
 //!
 //! At the end of each window all of them are held up for a moment, in which everything is compared:
@@ -118,6 +117,7 @@ fn soak(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
 
     let windows = thread::scope(|scope| {
         let run = &soak.run;
+        let _ends = run.ends_with_this();
         for _ in 0..LONG_LIVED {
             scope.spawn(|| metrics.record_for_long(run));
         }
@@ -134,9 +134,7 @@ fn soak(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         scope.spawn(move || readers::take_snapshots(served, churned, run, read_cells));
         scope.spawn(move || readers::scrape_all(address, run));
         scope.spawn(|| soak.sampler.run(run));
-        let windows = soak.watch(options.duration);
-        run.end();
-        windows
+        soak.watch(options.duration)
     })?;
     let run = soak.run.clone();
     let recorded = run.tallies.so_far();

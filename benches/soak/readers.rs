@@ -22,14 +22,15 @@ const FORMATS: [(&str, &str); 5] = [
     ("/metrics", "application/openmetrics-text;version=1.0.0"),
     (
         "/metrics",
-        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+         encoding=delimited",
     ),
     ("/metrics", "application/json"),
     ("/metrics.json", "*/*"),
 ];
 
-/// Takes snapshots of both registries; what stays in the first one never goes back. `beside` is done with
-/// each snapshot of that.
+/// Takes snapshots of both registries; what stays in the first one never goes back. `beside` is
+/// done with each snapshot of that.
 pub fn take_snapshots(served: &Registry, churned: &Registry, run: &Run, beside: impl Fn()) {
     let (mut held, mut last) = (VecDeque::new(), Totals::default());
     while run.goes_on() {
@@ -82,7 +83,8 @@ impl Scraper {
     pub fn get(&mut self, path: &str, accept: &str, is_compressed: bool) -> io::Result<Vec<u8>> {
         let coding = if is_compressed { "gzip" } else { "identity" };
         let head = format!(
-            "GET {path} HTTP/1.1\r\nhost: soak\r\naccept: {accept}\r\naccept-encoding: {coding}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: soak\r\naccept: {accept}\r\n\
+             accept-encoding: {coding}\r\n\r\n"
         );
         self.0.get_mut().write_all(head.as_bytes())?;
         let mut length = None;

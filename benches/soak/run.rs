@@ -1,5 +1,5 @@
-//! What all threads of a run share: whether it goes on, pauses in which nobody records, the tallies,
-//! and what was found to be wrong.
+//! What all threads of a run share: whether it goes on, pauses in which nobody records, the
+//! tallies, and what was found to be wrong.
 
 use super::totals::{Tallies, Totals};
 use std::fmt::Display;
@@ -34,6 +34,14 @@ pub struct Work {
     pub scrapes: AtomicU64,
 }
 
+struct Ends<'r>(&'r Run);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl Run {
     pub fn goes_on(&self) -> bool {
         !self.is_over.load(Relaxed)
@@ -43,8 +51,13 @@ impl Run {
         self.is_over.store(true, Relaxed);
     }
 
-    /// Calls `step` until the run is over, with a pause after each, in which it can be held up. What it
-    /// records, and tallies, belongs together.
+    /// Ends it however the caller comes to its end: threads that go on would be waited for.
+    pub fn ends_with_this(&self) -> impl Drop + '_ {
+        Ends(self)
+    }
+
+    /// Calls `step` until the run is over, with a pause after each, in which it can be held up.
+    /// What it records, and tallies, belongs together.
     pub fn repeat(&self, pause: Duration, mut step: impl FnMut()) {
         while self.goes_on() {
             let recording = self.recording();

@@ -1,5 +1,5 @@
-//! What is recorded, counted three times: by the program itself, as plain sums; by registries; and by
-//! whoever is delivered deltas.
+//! What is recorded, counted three times: by the program itself, as plain sums; by registries; and
+//! by whoever is delivered deltas.
 
 use quipu::{Snapshot, Value};
 use std::ops::Range;
@@ -41,7 +41,8 @@ pub const STAYING: Range<usize> = REQUESTS..USERS;
 /// Of the registry whose series come and go by the thousand.
 pub const CHURNED: Range<usize> = HITS..NAMES.len();
 
-/// Of a metric: the sum of a counter, or of a histogram's values beside how many they are. Both wrap.
+/// Of a metric: the sum of a counter, or of a histogram's values beside how many they are. Both
+/// wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
     pub values: u64,

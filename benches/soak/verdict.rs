@@ -5,16 +5,16 @@ use crate::latency::{COUNTER, HISTOGRAM};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Series of a registry that is scraped stay for 120 seconds after their end, so that memory grows until
-/// then; and in runs of any length caches and buffers find their size first.
+/// Series of a registry that is scraped stay for 120 seconds after their end, so that memory grows
+/// until then; and in runs of any length caches and buffers find their size first.
 const WARM_UP: Duration = Duration::from_secs(300);
 const WARM_UP_SHARE: f64 = 0.35;
 
 /// Windows in a quarter, at least.
 const FEWEST: usize = 3;
 
-/// How much p99.99 of a record may rise; and if that of the machine's own noise rises by more than the
-/// second, the machine has changed, and not quipu.
+/// How much p99.99 of a record may rise; and if that of the machine's own noise rises by more than
+/// the second, the machine has changed, and not quipu.
 const TAIL_BOUND: f64 = 1.5;
 const NOISE_BOUND: f64 = 1.25;
 /// Below so many nanoseconds a difference is the clock's.

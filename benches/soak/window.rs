@@ -43,7 +43,7 @@ impl Level {
 }
 
 pub const LEVELS: [Level; 6] = [
-    Level::bytes("resident", |it| it.resident / MIB, 0.05, 16.0),
+    Level::bytes("resident", |it| it.resident / MIB, 0.10, 16.0),
     Level::bytes("heap in use", |it| it.heap / MIB, 0.03, 6.0),
     Level::bytes("committed", |it| it.committed / MIB, 0.05, 3.0),
     // A segment of few is 2 MiB, one of many a gigabyte: of those there may be no more.
