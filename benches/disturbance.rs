@@ -104,12 +104,14 @@ struct Options {
 impl Options {
     /// `None` if nothing is to be measured: cargo passes `--bench` when it runs benches.
     fn read() -> Result<Option<Self>, String> {
+        if !std::env::args().any(|argument| argument == "--bench") {
+            return Ok(None);
+        }
         let mut arguments = std::env::args().skip(1);
         let mut options = Self { seconds: Duration::from_secs(12), json: None };
-        let mut is_bench = false;
         while let Some(argument) = arguments.next() {
             match &*argument {
-                "--bench" => is_bench = true,
+                "--bench" => {}
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
                     let seconds = seconds.and_then(|it| Duration::try_from_secs_f64(it).ok());
@@ -122,6 +124,6 @@ impl Options {
                 _ => return Err(format!("{argument:?} is not known")),
             }
         }
-        Ok(is_bench.then_some(options))
+        Ok(Some(options))
     }
 }

@@ -5,9 +5,13 @@
 //! memory that one writes and another reads.
 //!
 //! Operations and noise take turns in one loop, so that whatever interrupts the thread meets all of
-//! them alike. Raw readings go to a small buffer first, and into histograms when the buffer is
-//! full, while no operation is timed. The clock does not wait for a store to leave the core, and
-//! neither does a thread that records.
+//! them alike. Nearly: a processor takes an interrupt when its oldest instruction is done, and does
+//! again what it had begun after that, so that most interrupts are seen where an operation waits for
+//! memory. That is why one lane of the noise has to be spread over as much memory as the histograms.
+//!
+//! Raw readings go to a small buffer first, and into histograms when the buffer is full, while no
+//! operation is timed. The clock does not wait for a store to leave the core, and neither does a
+//! thread that records.
 
 use crate::floor;
 use crate::numbers::{INDICES, LATENCIES, indices, latencies};
@@ -60,6 +64,7 @@ impl SharedCells {
 
 /// Raw readings of one batch, and what a thread needs to make them.
 pub struct Batch {
+    /// What does not fit, which is more than a second, is cut.
     raw: [Vec<u32>; LANES.len()],
     cells: Arc<SharedCells>,
     indices: Box<[u16; INDICES]>,

@@ -18,12 +18,14 @@ impl Options {
     /// `None` if nothing is to be run. Cargo passes `--bench` when it runs benches, and not when it
     /// tests them.
     pub fn read() -> Result<Option<Self>, String> {
-        let mut arguments = std::env::args().skip(1).peekable();
+        if !std::env::args().any(|argument| argument == "--bench") {
+            return Ok(None);
+        }
+        let mut arguments = std::env::args().skip(1);
         let mut options = Self { duration: DEFAULT, json: None, leak: 0, allow_undecided: false };
-        let mut is_bench = false;
         while let Some(argument) = arguments.next() {
             match &*argument {
-                "--bench" => is_bench = true,
+                "--bench" => {}
                 "--minutes" => options.duration = time(&argument, arguments.next(), 60.0)?,
                 "--seconds" => options.duration = time(&argument, arguments.next(), 1.0)?,
                 "--json" => options.json = Some(value(&argument, arguments.next())?),
@@ -32,7 +34,7 @@ impl Options {
                 _ => return Err(format!("{argument:?} is not known")),
             }
         }
-        Ok(is_bench.then_some(options))
+        Ok(Some(options))
     }
 }
 
