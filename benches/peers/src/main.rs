@@ -4,56 +4,83 @@
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- CASE`; without a case it lists them.
 
 mod allocations;
+mod buckets;
 mod crew;
 mod facade;
 mod labels;
 mod lookups;
 mod measure;
+mod records;
 mod report;
+mod results;
 mod scrape;
 mod series;
 
+use results::Results;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Measures as the arguments say, or as suits it; true if the results are what was recorded. `None` if
 /// it does not understand the arguments.
-type Case = fn(arguments: &[String]) -> Option<bool>;
+type Case = fn(arguments: &[String], results: &mut Results) -> Option<bool>;
 
-const CASES: [(&str, &str, Case); 4] = [
-    ("scrape [ROUNDS]", "a snapshot and its text", |arguments| number(arguments).map(scrape::run)),
-    ("lookups [ROUNDS]", "records through labels that are known only at run time", |arguments| {
-        number(arguments).map(lookups::run)
+const CASES: [(&str, &str, Case); 5] = [
+    ("records [ROUNDS]", "what a service does on its hot path", |arguments, results| {
+        Some(records::run(number(arguments)?, results))
     }),
+    ("scrape [ROUNDS]", "a snapshot and its text", |arguments, _| {
+        number(arguments).map(scrape::run)
+    }),
+    (
+        "lookups [ROUNDS]",
+        "records through labels that are known only at run time",
+        |arguments, _| number(arguments).map(lookups::run),
+    ),
     (
         "facade [ROUNDS]",
         "the macros of the crate metrics, by its exporter and by quipu",
-        |arguments| number(arguments).map(facade::run),
+        |arguments, _| number(arguments).map(facade::run),
     ),
     (
         "series [MOST]",
         "registering, reading and removing series, up to so many (10,000 at least)",
-        series::run,
+        |arguments, _| series::run(arguments),
     ),
 ];
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match run(&arguments) {
-        Some(true) => ExitCode::SUCCESS,
-        Some(false) => ExitCode::FAILURE,
+    let mut arguments: Vec<_> = std::env::args().skip(1).collect();
+    let file = file(&mut arguments);
+    let mut results = Results::default();
+    let is_right = match run(&arguments, &mut results) {
+        Some(is_right) => is_right,
         None => {
-            eprintln!("usage: quipu-peers CASE, where CASE is one of:");
+            eprintln!("usage: quipu-peers CASE [--json FILE], where CASE is one of:");
             CASES.iter().for_each(|(usage, what, _)| eprintln!("  {usage:<18} {what}"));
-            ExitCode::from(2)
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(file) = file {
+        let json = serde_json::to_string_pretty(&results).expect("plain data");
+        if let Err(error) = std::fs::write(&file, json) {
+            eprintln!("{}: {error}", file.display());
+            return ExitCode::FAILURE;
         }
     }
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(arguments: &[String]) -> Option<bool> {
+/// Takes `--json FILE` out of the arguments.
+fn file(arguments: &mut Vec<String>) -> Option<PathBuf> {
+    let at = arguments.iter().position(|argument| argument == "--json")?;
+    (at + 1 < arguments.len()).then(|| arguments.drain(at..at + 2).next_back().map(Into::into))?
+}
+
+fn run(arguments: &[String], results: &mut Results) -> Option<bool> {
     let (name, arguments) = arguments.split_first()?;
     let is_named = |usage: &str| usage.split(' ').next() == Some(name);
     let (_, _, case) = CASES.iter().find(|(usage, ..)| is_named(usage))?;
-    case(arguments)
+    case(arguments, results)
 }
 
 /// What a case is told, if it is told anything: a number above 0.
