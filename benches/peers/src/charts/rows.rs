@@ -148,11 +148,11 @@ impl Rows {
         }
     }
 
-    /// Where quipu stands, through all rows.
+    /// Where quipu stands, through all rows, if that is one place.
     fn draw_reference(&self, drawing: &mut Drawing, (from, to): (f64, f64), ends: (f64, f64)) {
         let quipu = self.rows.iter().find(|row| row.role == Role::Quipu);
-        if let Some(last) = quipu.and_then(|row| row.values.last()) {
-            let x = from + self.scale.position(last.median) * (to - from);
+        if let Some([value]) = quipu.map(|row| &row.values[..]) {
+            let x = from + self.scale.position(value.median) * (to - from);
             drawing.line(&[(x, ends.0), (x, ends.1)], "reference");
         }
     }

@@ -58,16 +58,16 @@ fn markdown(comparison: &Comparison<'_>, charts: &[Chart], explanations: &Explan
 }
 
 fn write_run(page: &mut String, run: &Run, comparison: &Comparison<'_>) {
-    let cases: Vec<_> = comparison
+    let entrants: Vec<_> = comparison
         .cases
         .iter()
         .filter(|case| std::ptr::eq(case.run, run))
         .flat_map(|case| case.entrants())
         .collect();
     // An entrant's name begins with its crate's.
-    let takes_part =
-        |name: &str| cases.iter().any(|entrant| entrant.split(' ').next() == Some(name));
-    let versions = run.versions.iter().filter(|(name, _)| takes_part(name));
+    let first_word = |entrant: &&str| entrant.split([' ', ',']).next().map(String::from);
+    let crates: Vec<_> = entrants.iter().filter_map(first_word).collect();
+    let versions = run.versions.iter().filter(|(name, _)| crates.contains(name));
     let versions: Vec<_> = versions.map(|(name, version)| format!("{name} {version}")).collect();
     let cores = if run.machine.cores == 1 { "core" } else { "cores" };
     let commit = run.commit.as_ref().map_or(String::new(), |it| format!("; quipu's commit: {it}"));

@@ -65,11 +65,13 @@ fn row(case: &Case<'_>, place: Place, standing: &Standing<'_>) -> Option<Vec<Str
     let (quipu, peer) = (standing.quipu()?, standing.fastest_peer()?);
     let value = |finding: &Finding| scaled(finding.median, &finding.unit);
     let floor = standing.floor();
+    // Another than the usual one, which is named after quipu alone.
+    let way = quipu.entrant.split_once(", ").map(|(_, way)| way);
     Some(vec![
         case.name.into(),
         name(case, place),
         if standing.is_quipu_first() { "first".into() } else { "**not first**".into() },
-        value(quipu),
+        format!("{}{}", value(quipu), way.map_or(String::new(), |way| format!(", {way}"))),
         value(peer),
         peer.entrant.clone(),
         ratio(peer.median, quipu.median),
