@@ -99,8 +99,10 @@ pub fn width(text: &str, size: f64) -> f64 {
     text.chars().map(of).sum::<f64>() * size
 }
 
-/// The text in lines that are no wider than so many pixels, unless a word is.
+/// The text in lines that are no wider than so many pixels, unless a word is, in the widest of the
+/// fonts that systems have.
 pub fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
+    let most = most * 0.88;
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

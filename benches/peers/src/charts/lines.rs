@@ -53,7 +53,7 @@ pub struct Line {
 
 impl Line {
     fn label(&self) -> f64 {
-        width(&self.name, 12.0) + 6.0 + width(&self.last, 12.0)
+        width(&self.name, 12.0) + 14.0 + width(&self.last, 12.0)
     }
 
     fn end(&self) -> f64 {

@@ -39,7 +39,7 @@ pub fn chart(comparison: &Comparison<'_>) -> Option<Chart> {
     legend.push(Sign::Line("floor line", "floor: no library"));
     Some(Chart {
         name: "scaling".into(),
-        title: "One record, on more and more threads".into(),
+        title: "One record, by the number of threads".into(),
         subtitle: "Nanoseconds of a core, medians; all threads use the same metric. With more \
                    threads than cores, what passes is divided among them. Both axes are \
                    logarithmic. Smaller is better."

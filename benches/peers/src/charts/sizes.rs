@@ -92,7 +92,7 @@ pub fn memory(comparison: &Comparison<'_>) -> Option<Chart> {
     let numbers = threads.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     Some(Chart {
         name: "memory".into(),
-        title: format!("Memory of a series, with {} of them", grouped(series as u64)),
+        title: format!("Memory of each of {} series", grouped(series as u64)),
         subtitle: format!(
             "Resident memory divided by the number of series. A dot for each number of threads \
              that have recorded, the largest for the most: {numbers}. Logarithmic axis. Smaller is \
