@@ -1,7 +1,8 @@
 //! Whether what a peer wrote is what was recorded.
 #![forbid(unsafe_code)]
 
-use super::workload::{self, BOUNDS, Family, Labels};
+use super::workload::{self, Family, Labels};
+use crate::buckets::BOUNDS;
 use crate::report::{Table, grouped};
 use std::collections::HashMap;
 

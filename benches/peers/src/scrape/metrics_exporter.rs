@@ -17,7 +17,7 @@ impl MetricsExporter {
     pub fn new() -> Self {
         let metadata = Metadata::new(module_path!(), Level::INFO, None);
         let recorder = PrometheusBuilder::new()
-            .set_buckets(&workload::BOUNDS)
+            .set_buckets(&crate::buckets::BOUNDS)
             .expect("there are bounds")
             .build_recorder();
         let (mut counters, mut histograms) = (Vec::new(), Vec::new());

@@ -28,7 +28,8 @@ impl Prometheus {
         }
         for family in workload::histograms() {
             let name = format!("{}_seconds", family.name());
-            let options = HistogramOpts::new(name, family.help).buckets(workload::BOUNDS.to_vec());
+            let options =
+                HistogramOpts::new(name, family.help).buckets(crate::buckets::BOUNDS.to_vec());
             let vec = HistogramVec::new(options, &LABELS).expect("valid names and bounds");
             histograms.extend(family.series.iter().map(|l| vec.with_label_values(&values(l))));
             registry.register(Box::new(vec)).expect("each name once");

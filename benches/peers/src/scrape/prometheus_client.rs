@@ -39,7 +39,7 @@ impl PrometheusClient {
             registry.register(described.name(), described.help, family);
         }
         for described in workload::histograms() {
-            let histogram: fn() -> Histogram = || Histogram::new(workload::BOUNDS);
+            let histogram: fn() -> Histogram = || Histogram::new(crate::buckets::BOUNDS);
             let family = Family::<LabelSet, Histogram>::new_with_constructor(histogram);
             let histogram = |labels| family.get_or_create_owned(&LabelSet::from(labels));
             histograms.extend(described.series.iter().map(histogram));

@@ -8,10 +8,6 @@ pub const COUNTERS: usize = SUBSYSTEMS.len() * EVENTS.len() * COUNTERS_OF_A_FAMI
 pub const HISTOGRAMS: usize = SUBSYSTEMS.len() * HISTOGRAMS_OF_A_FAMILY;
 pub const RECORDS: usize = 10_000;
 
-/// In seconds; those that OpenTelemetry advises for the durations of requests.
-pub const BOUNDS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-
 const COUNTERS_OF_A_FAMILY: usize = METHODS.len() * ROUTES.len();
 const HISTOGRAMS_OF_A_FAMILY: usize = 10;
 

@@ -21,10 +21,6 @@ const SERIES: [usize; 3] = [10_000, 100_000, 1_000_000];
 const MOST_HISTOGRAMS: usize = 100_000;
 const CHURN: &str = "churn";
 
-/// In seconds, of peers' histograms; those that OpenTelemetry advises for the durations of requests.
-const BOUNDS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-
 /// A library that has many series.
 trait Subject: Sync {
     /// Records once to the series of each of the labels, which are all that were registered.
@@ -118,7 +114,7 @@ fn introduce() {
          prometheus-client's text, which it has nothing short of; after one thread has recorded to\n\
          all series, and after all threads have. Histograms of peers have {} bounds.\n",
         stages::THREADS,
-        BOUNDS.len(),
+        crate::buckets::BOUNDS.len(),
     );
 }
 

@@ -48,7 +48,7 @@ pub struct Histograms {
 impl Histograms {
     pub fn new(labels: &[Labels]) -> Self {
         let options = HistogramOpts::new("http_server_duration_seconds", "Durations.");
-        let options = options.buckets(super::BOUNDS.to_vec());
+        let options = options.buckets(crate::buckets::BOUNDS.to_vec());
         let vec = HistogramVec::new(options, &LABELS).expect("valid names and bounds");
         let handle = |l: &Labels| vec.with_label_values(&[&l.method, &l.route]);
         let handles = labels.iter().map(handle).collect();

@@ -88,7 +88,7 @@ pub struct Histograms {
 impl Histograms {
     pub fn new(labels: &[Labels]) -> Self {
         let mut registry = Registry::default();
-        let histogram: fn() -> Histogram = || Histogram::new(super::BOUNDS);
+        let histogram: fn() -> Histogram = || Histogram::new(crate::buckets::BOUNDS);
         let family = Family::<LabelSet, Histogram>::new_with_constructor(histogram);
         let handle = |labels| family.get_or_create_owned(&LabelSet::from(labels));
         let handles = labels.iter().map(handle).collect();
