@@ -6,6 +6,7 @@
 mod allocations;
 mod buckets;
 mod crew;
+mod exposition;
 mod facade;
 mod labels;
 mod lookups;
@@ -28,18 +29,18 @@ const CASES: [(&str, &str, Case); 5] = [
     ("records [ROUNDS]", "what a service does on its hot path", |arguments, results| {
         Some(records::run(number(arguments)?, results))
     }),
-    ("scrape [ROUNDS]", "a snapshot and its text", |arguments, _| {
-        number(arguments).map(scrape::run)
+    ("scrape [ROUNDS]", "a snapshot and its text", |arguments, results| {
+        Some(scrape::run(number(arguments)?, results))
     }),
     (
         "lookups [ROUNDS]",
         "records through labels that are known only at run time",
-        |arguments, _| number(arguments).map(lookups::run),
+        |arguments, results| Some(lookups::run(number(arguments)?, results)),
     ),
     (
         "facade [ROUNDS]",
         "the macros of the crate metrics, by its exporter and by quipu",
-        |arguments, _| number(arguments).map(facade::run),
+        |arguments, results| Some(facade::run(number(arguments)?, results)),
     ),
     (
         "series [MOST]",
