@@ -43,9 +43,9 @@ const CASES: [(&str, &str, Case); 5] = [
         |arguments, results| Some(facade::run(number(arguments)?, results)),
     ),
     (
-        "series [MOST]",
-        "registering, reading and removing series, up to so many (10,000 at least)",
-        |arguments, _| series::run(arguments),
+        "series [MOST [PASSES]]",
+        "registering, reading and removing series, up to so many (100 at least)",
+        series::run,
     ),
 ];
 
