@@ -1,9 +1,13 @@
 //! Label values as they come from requests.
 #![forbid(unsafe_code)]
 
+use prometheus_client::encoding::EncodeLabelSet;
+
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
-/// The label values of a record, each a text of its own.
+/// The label values of a record, each a text of its own. What is derived is what
+/// `prometheus-client` asks of a type that its families look up.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Labels {
     pub method: String,
     pub route: String,

@@ -10,6 +10,7 @@ mod buckets;
 mod charts;
 mod comparison;
 mod crew;
+mod exposition;
 mod facade;
 mod labels;
 mod lookups;
@@ -56,28 +57,28 @@ const CASES: [Case; 5] = [
         arguments: "[ROUNDS]",
         what: "a snapshot and its text",
         quick: &["10"],
-        run: |arguments, _| number(arguments).map(scrape::run),
+        run: |arguments, results| Some(scrape::run(number(arguments)?, results)),
     },
     Case {
         name: "lookups",
         arguments: "[ROUNDS]",
         what: "records through labels that are known only at run time",
         quick: &["1"],
-        run: |arguments, _| number(arguments).map(lookups::run),
+        run: |arguments, results| Some(lookups::run(number(arguments)?, results)),
     },
     Case {
         name: "facade",
         arguments: "[ROUNDS]",
         what: "the macros of the crate metrics, by its exporter and by quipu",
         quick: &["2"],
-        run: |arguments, _| number(arguments).map(facade::run),
+        run: |arguments, results| Some(facade::run(number(arguments)?, results)),
     },
     Case {
         name: "series",
-        arguments: "[MOST]",
-        what: "registering, reading and removing series, up to so many (10,000 at least)",
-        quick: &["10000"],
-        run: |arguments, _| series::run(arguments),
+        arguments: "[MOST [PASSES]]",
+        what: "registering, reading and removing series, up to so many (100 at least)",
+        quick: &["10000", "1"],
+        run: series::run,
     },
 ];
 

@@ -8,6 +8,7 @@ use crate::allocations::Allocations;
 use crate::crew::Crew;
 use crate::measure::{Spread, interleaved};
 use crate::report::{Table, grouped, ratio};
+use crate::results::{Finding, Results, Role};
 use metrics::{Recorder, set_default_local_recorder, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use program::{HISTOGRAMS, OPERATIONS, Operation};
@@ -32,8 +33,9 @@ struct Subject<'a> {
 
 const EXPORTER: usize = 0;
 const QUIPU: usize = 1;
+const ROLES: [Role; 2] = [Role::Peer, Role::Quipu];
 
-pub fn run(rounds: Option<usize>) -> bool {
+pub fn run(rounds: Option<usize>, results: &mut Results) -> bool {
     let exporter = PrometheusBuilder::new().set_buckets(&BOUNDS).expect("bounds").build_recorder();
     let handle = exporter.handle();
     let registry = Arc::new(Registry::new());
@@ -55,9 +57,9 @@ pub fn run(rounds: Option<usize>) -> bool {
         grouped(CALLS)
     );
     for threads in [1, 2] {
-        measure(&subjects, threads, rounds.unwrap_or(ROUNDS));
+        measure(&subjects, threads, rounds.unwrap_or(ROUNDS), results);
     }
-    memory(&subjects);
+    memory(&subjects, results);
     compare(&subjects)
 }
 
@@ -71,7 +73,7 @@ fn text(registry: &Registry) -> String {
     String::from_utf8(text).expect("the format is UTF-8")
 }
 
-fn measure(subjects: &[Subject<'_>; 2], threads: usize, rounds: usize) {
+fn measure(subjects: &[Subject<'_>; 2], threads: usize, rounds: usize, results: &mut Results) {
     let headings = ["", subjects[EXPORTER].name, "p10 .. p90", "quipu", "p10 .. p90", "quipu / it"];
     let mut table = Table::new(headings);
     table.row([
@@ -90,7 +92,13 @@ fn measure(subjects: &[Subject<'_>; 2], threads: usize, rounds: usize) {
             (subject.scrape)();
             ps
         });
-        let [exporter, quipu] = [EXPORTER, QUIPU].map(|at| Spread::of(samples[at].iter().copied()));
+        let spreads = [EXPORTER, QUIPU].map(|at| Spread::of(samples[at].iter().copied()));
+        let case = format!("through metrics: {name}");
+        let findings = subjects.iter().zip(ROLES).zip(spreads).map(|((subject, role), spread)| {
+            Finding::new(&case, (subject.name, role), threads, ("ns", 1_000.0), spread)
+        });
+        results.findings.extend(findings);
+        let [exporter, quipu] = spreads;
         table.row([
             name.into(),
             nanoseconds(exporter.median),
@@ -119,7 +127,8 @@ fn picoseconds_a_call(subject: &Subject<'_>, threads: usize, call: fn(u64)) -> u
     })
 }
 
-fn memory(subjects: &[Subject<'_>]) {
+fn memory(subjects: &[Subject<'_>], results: &mut Results) {
+    let case = format!("through metrics: memory of {} records", grouped(RECORDS));
     println!("{} records of a histogram, and no scrape:\n", grouped(RECORDS));
     let mut table = Table::new(["", "bytes allocated", "allocations", "bytes of quipu's cells"]);
     let [record] = OPERATIONS
@@ -129,7 +138,7 @@ fn memory(subjects: &[Subject<'_>]) {
     else {
         unreachable!("there is one operation of this name")
     };
-    for subject in subjects {
+    for (subject, role) in subjects.iter().zip(ROLES) {
         with_local_recorder(subject.recorder, || {
             (record.call)(0);
             (subject.scrape)();
@@ -137,6 +146,9 @@ fn memory(subjects: &[Subject<'_>]) {
             let before = committed();
             let (allocated, ()) = Allocations::during(|| (0..RECORDS).for_each(record.call));
             let cells = committed().saturating_sub(before);
+            let bytes = Spread::of([allocated.bytes + cells as u64]);
+            let who = (subject.name, role);
+            results.findings.push(Finding::new(&case, who, 1, ("bytes", 1.0), bytes));
             table.row([
                 subject.name.into(),
                 grouped(allocated.bytes),

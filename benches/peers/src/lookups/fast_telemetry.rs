@@ -1,10 +1,10 @@
-//! `fast-telemetry`'s dynamic counter, with as many shards as this program has threads at most, and its
-//! limit set to the series that there are. A thread finds the last few values that it had in a cache,
-//! which an order that is drawn makes little use of.
+//! `fast-telemetry`'s dynamic counter, with as many shards as there are threads, and its limit set
+//! to the series that there are. A thread finds the last few values that it had in a cache, which
+//! an order that is drawn makes little use of.
 #![forbid(unsafe_code)]
 
+use super::Peer;
 use super::workload::Order;
-use super::{Peer, THREADS};
 use crate::labels::Labels;
 use fast_telemetry::DynamicCounter;
 
@@ -13,9 +13,8 @@ pub struct FastTelemetry {
 }
 
 impl FastTelemetry {
-    pub fn new(known: &[Labels]) -> Self {
-        let most_threads = THREADS[THREADS.len() - 1];
-        let counter = DynamicCounter::with_max_series(most_threads, known.len());
+    pub fn new(known: &[Labels], threads: usize) -> Self {
+        let counter = DynamicCounter::with_max_series(threads, known.len());
         known.iter().for_each(|labels| drop(counter.series(&pairs(labels))));
         Self { counter }
     }

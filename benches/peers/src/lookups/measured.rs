@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::workload::Order;
-use super::{Peer, sum_of_samples};
+use super::{NAME, Peer};
+use crate::exposition;
 use crate::labels::Labels;
 use measured::lasso::ThreadedRodeo;
 use measured::metric::MetricFamilyEncoding;
@@ -44,8 +45,8 @@ impl Peer for Measured {
 
     fn total(&self) -> u64 {
         let mut encoder = BufferedTextEncoder::new();
-        let name = MetricName::from_str("http_server_requests");
+        let name = MetricName::from_str(NAME);
         self.counters.collect_family_into(name, &mut encoder).expect("a buffer takes all");
-        sum_of_samples(std::str::from_utf8(&encoder.finish()).expect("the format is UTF-8"))
+        exposition::records(&encoder.finish(), NAME)
     }
 }

@@ -3,7 +3,8 @@
 #![forbid(unsafe_code)]
 
 use super::workload::Order;
-use super::{Peer, sum_of_samples};
+use super::{NAME, Peer};
+use crate::exposition;
 use crate::labels::Labels;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
@@ -33,6 +34,6 @@ impl Peer for MetricsExporter {
     }
 
     fn total(&self) -> u64 {
-        sum_of_samples(&self.recorder.handle().render())
+        exposition::records(self.recorder.handle().render().as_bytes(), NAME)
     }
 }

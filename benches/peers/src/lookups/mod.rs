@@ -20,12 +20,19 @@ use crate::crew::Crew;
 use crate::labels::{self, Labels};
 use crate::measure::{Spread, interleaved};
 use crate::report::{Table, grouped, nanoseconds, ratio};
+use crate::results::{Finding, Results, Role};
 use std::cell::Cell;
 use workload::{Order, RECORDS, STRANGERS};
 
 const ROUNDS: usize = 20;
 const SERIES: [usize; 3] = [16, 256, 4_096];
 const THREADS: [usize; 4] = [1, 2, 4, 8];
+/// Series of the look-ups that are shown beside other ways to record, on more threads as well.
+const SHOWN: usize = 256;
+const MORE_THREADS: [usize; 2] = [16, 32];
+
+/// The counter's name, to those who write a text of it.
+const NAME: &str = "http_server_requests";
 
 /// What a peer without a limit grows by before it is measured no more.
 const MOST_GROWN: usize = 50_000;
@@ -53,7 +60,7 @@ enum Strangers {
 struct Contender {
     name: &'static str,
     strangers: Strangers,
-    with: fn(known: &[Labels]) -> Box<dyn Peer>,
+    with: fn(known: &[Labels], threads: usize) -> Box<dyn Peer>,
 }
 
 /// quipu and the floor, which is no peer, come first.
@@ -64,47 +71,47 @@ const CONTENDERS: [Contender; 9] = [
     Contender {
         name: "quipu",
         strangers: Strangers::Overflow,
-        with: |known| Box::new(quipu::Quipu::new(known)),
+        with: |known, _| Box::new(quipu::Quipu::new(known)),
     },
     Contender {
         name: "quipu, handles kept: the floor",
         strangers: Strangers::NoLookup,
-        with: |known| Box::new(quipu::Kept::new(known)),
+        with: |known, _| Box::new(quipu::Kept::new(known)),
     },
     Contender {
         name: "prometheus",
         strangers: Strangers::Grows,
-        with: |known| Box::new(prometheus::Prometheus::new(known)),
+        with: |known, _| Box::new(prometheus::Prometheus::new(known)),
     },
     Contender {
         name: "fast-telemetry",
         strangers: Strangers::Overflow,
-        with: |known| Box::new(fast_telemetry::FastTelemetry::new(known)),
+        with: |known, threads| Box::new(fast_telemetry::FastTelemetry::new(known, threads)),
     },
     Contender {
         name: "measured",
         strangers: Strangers::Grows,
-        with: |known| Box::new(measured::Measured::new(known)),
+        with: |known, _| Box::new(measured::Measured::new(known)),
     },
     Contender {
         name: "prometheus-client",
         strangers: Strangers::Grows,
-        with: |known| Box::new(prometheus_client::PrometheusClient::new(known)),
+        with: |known, _| Box::new(prometheus_client::PrometheusClient::new(known)),
     },
     Contender {
         name: "prometheus-client, sets kept",
         strangers: Strangers::NoLookup,
-        with: |known| Box::new(prometheus_client::KeptSets::new(known)),
+        with: |known, _| Box::new(prometheus_client::KeptSets::new(known)),
     },
     Contender {
         name: "metrics-exporter-prometheus",
         strangers: Strangers::Grows,
-        with: |known| Box::new(metrics_exporter::MetricsExporter::new(known)),
+        with: |known, _| Box::new(metrics_exporter::MetricsExporter::new(known)),
     },
     Contender {
         name: "opentelemetry_sdk",
         strangers: Strangers::Overflow,
-        with: |known| Box::new(opentelemetry::OpenTelemetry::new(known)),
+        with: |known, _| Box::new(opentelemetry::OpenTelemetry::new(known)),
     },
 ];
 
@@ -115,17 +122,21 @@ struct Taken {
     counted: u64,
 }
 
-pub fn run(rounds: Option<usize>) -> bool {
+pub fn run(rounds: Option<usize>, results: &mut Results) -> bool {
     let rounds = rounds.unwrap_or(ROUNDS);
     introduce(rounds);
     let mut is_exact = true;
     for series in SERIES {
         let known = labels::known(series);
-        for threads in THREADS {
+        let is_shown = series == SHOWN;
+        for threads in THREADS.into_iter().chain(MORE_THREADS.into_iter().filter(|_| is_shown)) {
             let hits = hits(&known, threads, rounds);
-            let misses = misses(&known, threads, rounds);
-            report(series, threads, &hits, &misses);
-            is_exact &= check(&hits) & check(&misses);
+            let misses = THREADS.contains(&threads).then(|| misses(&known, threads, rounds));
+            report(series, threads, &hits, misses.as_deref());
+            if is_shown {
+                results.findings.extend(findings(threads, &hits));
+            }
+            is_exact &= check(&hits) & misses.as_deref().is_none_or(check);
         }
     }
     shapes::run(rounds) && is_exact
@@ -149,7 +160,7 @@ fn introduce(rounds: usize) {
 }
 
 fn hits(known: &[Labels], threads: usize, rounds: usize) -> Vec<Taken> {
-    let peers = CONTENDERS.map(|contender| (contender.with)(known));
+    let peers = CONTENDERS.map(|contender| (contender.with)(known, threads));
     let orders: Vec<_> = (0..threads).map(|thread| Order::drawn(thread, 0..known.len())).collect();
     let records = CONTENDERS.map(|_| Cell::new(0));
     let samples = std::thread::scope(|scope| {
@@ -166,7 +177,7 @@ fn hits(known: &[Labels], threads: usize, rounds: usize) -> Vec<Taken> {
 }
 
 fn misses(known: &[Labels], threads: usize, rounds: usize) -> Vec<Taken> {
-    let peers = CONTENDERS.map(|contender| (contender.with)(known));
+    let peers = CONTENDERS.map(|contender| (contender.with)(known, threads));
     let orders: Vec<_> = (0..threads).map(|thread| Order::drawn(thread, 0..STRANGERS)).collect();
     let once = Order::once(STRANGERS);
     let records = CONTENDERS.map(|_| Cell::new(0));
@@ -210,7 +221,22 @@ fn taken(
     taken.collect()
 }
 
-fn report(series: usize, threads: usize, hits: &[Taken], misses: &[Taken]) {
+fn findings(threads: usize, hits: &[Taken]) -> Vec<Finding> {
+    let of_all = CONTENDERS.iter().zip(hits).enumerate();
+    let finding = |(at, (contender, taken)): (usize, (&Contender, &Taken))| {
+        let role = match at {
+            QUIPU => Role::Quipu,
+            at if at < FIRST_PEER => Role::Floor,
+            _ => Role::Peer,
+        };
+        let spread = Spread::of(taken.samples.iter().copied());
+        let who = (contender.name, role);
+        Finding::new("counter, dynamic labels", who, threads, ("ns", 1_000.0), spread)
+    };
+    of_all.map(finding).collect()
+}
+
+fn report(series: usize, threads: usize, hits: &[Taken], misses: Option<&[Taken]>) {
     let title =
         format!("{series} series, {threads} {}", ["threads", "thread"][usize::from(threads == 1)]);
     let mut table = Table::new([
@@ -225,13 +251,16 @@ fn report(series: usize, threads: usize, hits: &[Taken], misses: &[Taken]) {
         "median",
         "series grown by",
     ]);
-    let columns = [hits, misses].map(columns);
+    let columns = [columns(hits), misses.map(columns).unwrap_or_default()];
+    let none = || [(); 4].map(|()| "-".into());
     for (at, Contender { name, strangers, .. }) in CONTENDERS.iter().enumerate() {
-        let [[a, b, c, d], [e, f, g, h]] = columns.each_ref().map(|columns| columns[at].clone());
-        let grown = match strangers {
-            Strangers::Overflow => "0: overflow".into(),
-            Strangers::Grows => grouped(misses[at].records),
-            Strangers::NoLookup => "no look-up".into(),
+        let of_both = columns.each_ref().map(|columns| columns.get(at).cloned());
+        let [[a, b, c, d], [e, f, g, h]] = of_both.map(|columns| columns.unwrap_or_else(none));
+        let grown = match (strangers, misses) {
+            (_, None) => "-".into(),
+            (Strangers::Overflow, _) => "0: overflow".into(),
+            (Strangers::Grows, Some(misses)) => grouped(misses[at].records),
+            (Strangers::NoLookup, _) => "no look-up".into(),
         };
         table.row([(*name).into(), a, b, c, d, e, f, g, h, grown]);
     }
@@ -268,11 +297,4 @@ fn check(taken: &[Taken]) -> bool {
         }
     }
     is_exact
-}
-
-/// The sum of the values in a text format of Prometheus'.
-fn sum_of_samples(text: &str) -> u64 {
-    let samples = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse().ok());
-    samples.map(|line| value(line).unwrap_or(0.0_f64) as u64).sum()
 }

@@ -3,37 +3,25 @@
 #![forbid(unsafe_code)]
 
 use super::workload::Order;
-use super::{Peer, sum_of_samples};
+use super::{NAME, Peer};
+use crate::exposition::{self, Scrape};
 use crate::labels::Labels;
-use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct LabelSet {
-    method: String,
-    route: String,
-}
-
-impl From<&Labels> for LabelSet {
-    fn from(labels: &Labels) -> Self {
-        Self { method: labels.method.clone(), route: labels.route.clone() }
-    }
-}
-
 pub struct PrometheusClient {
     registry: Registry,
-    family: Family<LabelSet, Counter>,
+    family: Family<Labels, Counter>,
 }
 
 impl PrometheusClient {
     pub fn new(known: &[Labels]) -> Self {
         let mut registry = Registry::default();
-        let family = Family::<LabelSet, Counter>::default();
-        registry.register("http_server_requests", "Requests", family.clone());
+        let family = Family::<Labels, Counter>::default();
+        registry.register(NAME, "Requests", family.clone());
         for labels in known {
-            drop(family.get_or_create(&labels.into()));
+            drop(family.get_or_create(labels));
         }
         Self { registry, family }
     }
@@ -42,37 +30,32 @@ impl PrometheusClient {
 impl Peer for PrometheusClient {
     fn count(&self, labels: &[Labels], order: &Order) {
         order.for_each(|at| {
-            self.family.get_or_create(&LabelSet::from(&labels[at])).inc();
+            self.family.get_or_create(&labels[at].clone()).inc();
         });
     }
 
     fn total(&self) -> u64 {
-        let mut samples = String::new();
-        text::encode(&mut samples, &self.registry).expect("a String takes all");
-        sum_of_samples(&samples)
+        exposition::records(exposition::PrometheusClient::of(&self.registry).scrape(), NAME)
     }
 }
 
-pub struct KeptSets {
-    client: PrometheusClient,
-    sets: Vec<LabelSet>,
-}
+/// Looks up the labels as they are.
+pub struct KeptSets(PrometheusClient);
 
 impl KeptSets {
     pub fn new(known: &[Labels]) -> Self {
-        let sets = known.iter().map(LabelSet::from).collect();
-        Self { client: PrometheusClient::new(known), sets }
+        Self(PrometheusClient::new(known))
     }
 }
 
 impl Peer for KeptSets {
-    fn count(&self, _: &[Labels], order: &Order) {
+    fn count(&self, labels: &[Labels], order: &Order) {
         order.for_each(|at| {
-            self.client.family.get_or_create(&self.sets[at]).inc();
+            self.0.family.get_or_create(&labels[at]).inc();
         });
     }
 
     fn total(&self) -> u64 {
-        self.client.total()
+        self.0.total()
     }
 }

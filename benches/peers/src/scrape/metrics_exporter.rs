@@ -1,9 +1,10 @@
-//! `metrics` with `metrics-exporter-prometheus`, whose text is a new `String` each time. Its
-//! histograms keep what was recorded since the last scrape, and a scrape sorts it into buckets.
+//! `metrics` with `metrics-exporter-prometheus`, whose histograms keep what was recorded since the
+//! last scrape; a scrape sorts it into buckets.
 #![forbid(unsafe_code)]
 
 use super::workload::{self, Family, Labels};
-use super::{Peer, Scrape, Way};
+use super::{Peer, Way};
+use crate::exposition;
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -53,19 +54,7 @@ impl Peer for MetricsExporter {
     }
 
     fn ways(&self) -> Vec<Way<'_>> {
-        let way = Text { handle: &self.handle, text: String::new() };
-        vec![Way { name: "metrics-exporter-prometheus", scrape: Box::new(way) }]
-    }
-}
-
-struct Text<'p> {
-    handle: &'p PrometheusHandle,
-    text: String,
-}
-
-impl Scrape for Text<'_> {
-    fn scrape(&mut self) -> &[u8] {
-        self.text = self.handle.render();
-        self.text.as_bytes()
+        let scrape = Box::new(exposition::MetricsExporter::of(self.handle.clone()));
+        vec![Way { name: "metrics-exporter-prometheus", scrape }]
     }
 }

@@ -15,8 +15,10 @@ mod workload;
 
 use crate::allocations::Allocations;
 use crate::crew::Crew;
+use crate::exposition::Scrape;
 use crate::measure::{Spread, interleaved};
 use crate::report::{Table, grouped, microseconds, range, ratio};
+use crate::results::{Finding, Results, Role};
 use check::Check;
 use std::hint::black_box;
 use std::time::Instant;
@@ -39,11 +41,6 @@ struct Way<'p> {
     scrape: Box<dyn Scrape + 'p>,
 }
 
-trait Scrape {
-    /// The text of this moment; empty if it makes none.
-    fn scrape(&mut self) -> &[u8];
-}
-
 /// A way to scrape, and the peer that it belongs to.
 struct Subject<'p> {
     way: Way<'p>,
@@ -61,7 +58,7 @@ struct Taken {
 /// The position of quipu among the peers.
 const QUIPU: usize = 0;
 
-pub fn run(rounds: Option<usize>) -> bool {
+pub fn run(rounds: Option<usize>, results: &mut Results) -> bool {
     let rounds = rounds.unwrap_or(ROUNDS);
     let peers: [&dyn Peer; 4] = [
         &quipu::Quipu::new(),
@@ -92,6 +89,7 @@ pub fn run(rounds: Option<usize>) -> bool {
             })
         });
         report(&subjects, &samples);
+        results.findings.extend(findings(&subjects, &samples));
         println!("The samples once more, after all that was recorded in between:\n");
         check(&mut subjects, &steps) && agreed
     })
@@ -145,9 +143,7 @@ fn check(subjects: &mut [Subject<'_>], steps: &[usize]) -> bool {
 }
 
 fn report(subjects: &[Subject<'_>], samples: &[Vec<[Taken; 2]>]) {
-    let times = |subject: usize, which: usize| {
-        Spread::of(samples[subject].iter().map(|taken| taken[which].ns))
-    };
+    let times = |subject: usize, which: usize| times(&samples[subject], which);
     let fastest = [0, 1].map(|which| {
         let others = (0..subjects.len()).filter(|&at| subjects[at].peer != QUIPU);
         others.map(|at| times(at, which).median).min().expect("quipu has peers")
@@ -186,4 +182,23 @@ fn report(subjects: &[Subject<'_>], samples: &[Vec<[Taken; 2]>]) {
         ]);
     }
     table.print();
+}
+
+/// The first or the second times of a turn.
+fn times(samples: &[[Taken; 2]], which: usize) -> Spread {
+    Spread::of(samples.iter().map(|taken| taken[which].ns))
+}
+
+/// The times of those that make a text, after others have had the caches.
+fn findings(subjects: &[Subject<'_>], samples: &[Vec<[Taken; 2]>]) -> Vec<Finding> {
+    let series = workload::COUNTERS + workload::HISTOGRAMS;
+    let case = format!("scrape, {} series, {THREADS} threads", grouped(series as u64));
+    let all = subjects.iter().zip(samples);
+    let writers = all.filter(|(_, samples)| samples.iter().all(|[first, _]| first.text_bytes > 0));
+    let finding = |(subject, samples): (&Subject<'_>, &Vec<[Taken; 2]>)| {
+        let role = if subject.peer == QUIPU { Role::Quipu } else { Role::Peer };
+        let who = (subject.way.name, role);
+        Finding::new(&case, who, THREADS, ("us", 1_000.0), times(samples, 0)).of_series(series)
+    };
+    writers.map(finding).collect()
 }

@@ -1,10 +1,11 @@
-//! `prometheus`, in its text format, into a buffer that is used again.
+//! `prometheus`, in its text format.
 #![forbid(unsafe_code)]
 
 use super::workload::{self, Labels};
-use super::{Peer, Scrape, Way};
+use super::{Peer, Way};
+use crate::exposition;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
 };
 
 pub struct Prometheus {
@@ -48,21 +49,7 @@ impl Peer for Prometheus {
     }
 
     fn ways(&self) -> Vec<Way<'_>> {
-        let way = Text { registry: &self.registry, text: String::new() };
-        vec![Way { name: "prometheus", scrape: Box::new(way) }]
-    }
-}
-
-struct Text<'p> {
-    registry: &'p Registry,
-    text: String,
-}
-
-impl Scrape for Text<'_> {
-    fn scrape(&mut self) -> &[u8] {
-        self.text.clear();
-        let families = self.registry.gather();
-        TextEncoder::new().encode_utf8(&families, &mut self.text).expect("a String takes all");
-        self.text.as_bytes()
+        let scrape = Box::new(exposition::Prometheus::of(&self.registry));
+        vec![Way { name: "prometheus", scrape }]
     }
 }

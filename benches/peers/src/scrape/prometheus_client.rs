@@ -1,10 +1,10 @@
-//! `prometheus-client`, in OpenMetrics' text format, into a buffer that is used again. Its labels
-//! are a struct whose encoder is derived.
+//! `prometheus-client`, in OpenMetrics' text format. Its labels are a struct whose encoder is
+//! derived.
 #![forbid(unsafe_code)]
 
-use super::workload::{self, Labels};
-use super::{Peer, Scrape, Way};
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use super::{Peer, Way, workload};
+use crate::exposition;
+use crate::labels::Labels;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -16,14 +16,8 @@ pub struct PrometheusClient {
     histograms: Vec<Histogram>,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct LabelSet {
-    method: String,
-    route: String,
-}
-
-impl From<&Labels> for LabelSet {
-    fn from(labels: &Labels) -> Self {
+impl From<&workload::Labels> for Labels {
+    fn from(labels: &workload::Labels) -> Self {
         Self { method: labels.method.into(), route: labels.route.into() }
     }
 }
@@ -33,15 +27,15 @@ impl PrometheusClient {
         let mut registry = Registry::default();
         let (mut counters, mut histograms) = (Vec::new(), Vec::new());
         for described in workload::counters() {
-            let family = Family::<LabelSet, Counter>::default();
-            let counter = |labels| family.get_or_create_owned(&LabelSet::from(labels));
+            let family = Family::<Labels, Counter>::default();
+            let counter = |labels| family.get_or_create_owned(&Labels::from(labels));
             counters.extend(described.series.iter().map(counter));
             registry.register(described.name(), described.help, family);
         }
         for described in workload::histograms() {
             let histogram: fn() -> Histogram = || Histogram::new(crate::buckets::BOUNDS);
-            let family = Family::<LabelSet, Histogram>::new_with_constructor(histogram);
-            let histogram = |labels| family.get_or_create_owned(&LabelSet::from(labels));
+            let family = Family::<Labels, Histogram>::new_with_constructor(histogram);
+            let histogram = |labels| family.get_or_create_owned(&Labels::from(labels));
             histograms.extend(described.series.iter().map(histogram));
             registry.register(format!("{}_seconds", described.name()), described.help, family);
         }
@@ -59,20 +53,7 @@ impl Peer for PrometheusClient {
     }
 
     fn ways(&self) -> Vec<Way<'_>> {
-        let way = Text { registry: &self.registry, text: String::new() };
-        vec![Way { name: "prometheus-client", scrape: Box::new(way) }]
-    }
-}
-
-struct Text<'p> {
-    registry: &'p Registry,
-    text: String,
-}
-
-impl Scrape for Text<'_> {
-    fn scrape(&mut self) -> &[u8] {
-        self.text.clear();
-        text::encode(&mut self.text, self.registry).expect("a String takes all");
-        self.text.as_bytes()
+        let scrape = Box::new(exposition::PrometheusClient::of(&self.registry));
+        vec![Way { name: "prometheus-client", scrape }]
     }
 }

@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::workload::{self, Labels};
-use super::{Peer, Scrape, Way};
-use quipu::{Counter, Histogram, PrometheusEncoder, PrometheusFormat, PrometheusNames};
-use quipu::{Registry, Unit};
+use super::{Peer, Way};
+use crate::exposition::{self, Scrape};
+use quipu::{Counter, Histogram, Registry, Unit};
 use std::hint::black_box;
 
 pub struct Quipu {
@@ -49,7 +49,7 @@ impl Peer for Quipu {
 
     fn ways(&self) -> Vec<Way<'_>> {
         let registry = &self.registry;
-        let text = || Text { registry, encoder: PrometheusEncoder::new(), text: Vec::new() };
+        let text = || exposition::Quipu::of(registry);
         vec![
             Way { name: "quipu", scrape: Box::new(text()) },
             Way { name: "quipu, a new response", scrape: Box::new(NewResponse(text())) },
@@ -58,24 +58,8 @@ impl Peer for Quipu {
     }
 }
 
-struct Text<'p> {
-    registry: &'p Registry,
-    encoder: PrometheusEncoder,
-    text: Vec<u8>,
-}
-
-impl Scrape for Text<'_> {
-    fn scrape(&mut self) -> &[u8] {
-        self.text.clear();
-        let snapshot = self.registry.snapshot();
-        let (format, names) = (PrometheusFormat::Text, PrometheusNames::Underscores);
-        self.encoder.encode(&snapshot, format, names, &mut self.text);
-        &self.text
-    }
-}
-
 /// As for a server that gives each response away: with as much room as the last one took.
-struct NewResponse<'p>(Text<'p>);
+struct NewResponse<'p>(exposition::Quipu<'p>);
 
 impl Scrape for NewResponse<'_> {
     fn scrape(&mut self) -> &[u8] {
