@@ -58,7 +58,7 @@ impl Merged {
             sum,
             max: None,
             zero_count: native.zero_count,
-            buckets: native.buckets.iter().copied().collect(),
+            buckets: held(native.buckets.iter().copied()),
         }
     }
 
@@ -69,7 +69,7 @@ impl Merged {
             sum: sent.sum,
             max: sent.extremes.map(|(_, max)| max),
             zero_count: sent.zero_count,
-            buckets: (sent.offset + 1..).zip(sent.counts.iter().copied()).collect(),
+            buckets: held((sent.offset + 1..).zip(sent.counts.iter().copied())),
         }
     }
 
@@ -123,6 +123,11 @@ impl Merged {
     pub fn counted(&self) -> u64 {
         self.zero_count + self.buckets.values().sum::<u64>()
     }
+}
+
+/// Those that are not empty.
+fn held(buckets: impl Iterator<Item = (i64, u64)>) -> BTreeMap<i64, u64> {
+    buckets.filter(|&(_, count)| count != 0).collect()
 }
 
 /// The bucket, so many schemas coarser, that a bucket lies in: rounded up, as an index names the upper

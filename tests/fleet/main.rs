@@ -30,7 +30,7 @@ mod protobuf;
 #[allow(dead_code, reason = "numbers are compared in another test")]
 #[path = "../exposition/reading.rs"]
 mod reading;
-#[allow(dead_code, reason = "jobs of one target are for another test")]
+#[allow(dead_code, reason = "jobs of one target, and versions, are for another test")]
 #[path = "../prometheus/server.rs"]
 mod server;
 #[allow(dead_code, reason = "samples by themselves are for another test")]

@@ -4,7 +4,7 @@
 use super::exponential::{Interpolation, Merged, stated_error};
 use super::exports::{EXPORTS, TRUTH};
 use super::otlp_reading::{Data, Point, Reading, Request};
-use super::truth::{Error, Truth};
+use super::truth::{Error, Truth, rounding_of};
 use super::{PROCESSES, QUANTILES};
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ fn assert_fleet(requests: &[Request], name: &str, truth: &Truth, error: Error) {
     assert_eq!(buckets.count, truth.count());
     assert_eq!(buckets.counted(), truth.count());
     // Deltas are two for each process.
-    truth.assert_sum(buckets.sum, 2 * PROCESSES);
+    truth.assert_sum(buckets.sum, rounding_of(2 * PROCESSES));
     assert_eq!(buckets.max, Some(truth.max()));
     for q in QUANTILES {
         truth.assert_quantile(q, buckets.quantile(q, Interpolation::Exponential), error);

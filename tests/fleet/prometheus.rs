@@ -3,7 +3,7 @@
 use super::exponential::{Interpolation, Merged, stated_error};
 use super::exports::{EXPORTS, TRUTH};
 use super::reading::{Family, Number, Reading};
-use super::truth::{Error, Truth};
+use super::truth::{Error, Truth, rounding_of};
 use super::{PROCESSES, QUANTILES};
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn sum_of_native(name: &str) -> Merged {
 fn assert_native(sum: &Merged, truth: &Truth, error: Error) {
     assert_eq!(sum.count, truth.count());
     assert_eq!(sum.counted(), truth.count());
-    truth.assert_sum(sum.sum, PROCESSES);
+    truth.assert_sum(sum.sum, rounding_of(PROCESSES));
     for interpolation in [Interpolation::Exponential, Interpolation::Linear] {
         for q in QUANTILES {
             truth.assert_quantile(q, sum.quantile(q, interpolation), error);
@@ -89,7 +89,7 @@ fn classic_buckets_of_a_fleet_have_its_quantiles_between_the_right_bounds() {
         }
     }
     assert_eq!(count, TRUTH.count());
-    TRUTH.assert_sum(sum, PROCESSES);
+    TRUTH.assert_sum(sum, rounding_of(PROCESSES));
 
     let buckets: Vec<_> =
         buckets.iter().map(|(&bits, &up_to)| (f64::from_bits(bits), up_to)).collect();

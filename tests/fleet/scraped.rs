@@ -2,7 +2,8 @@
 
 use super::exponential::stated_error;
 use super::processes::fleet;
-use super::server::{Prometheus, version};
+use super::server::Prometheus;
+use super::truth::rounding_of;
 use super::{PROCESSES, QUANTILES, exports};
 use axum::Router;
 use axum::extract::{Path, State};
@@ -120,13 +121,13 @@ fn prometheus_adds_a_fleet_up_within_the_stated_error() {
         ("latency_mixed_seconds", stated_error(3, 1)),
     ] {
         assert_eq!(number(&format!("histogram_count(sum({name}))")), truth.count() as f64);
-        truth.assert_sum(number(&format!("histogram_sum(sum({name}))")), PROCESSES);
+        truth.assert_sum(number(&format!("histogram_sum(sum({name}))")), rounding_of(PROCESSES));
         for q in QUANTILES {
             let said = number(&format!("histogram_quantile({q}, sum({name}))"));
             truth.assert_quantile(q, said, error);
-            println!("{:?} {name} {q}: {said} {:?}", version(), truth.around(q));
         }
     }
-    let mean = number("avg(histogram_quantile(0.99, latency_seconds))");
+    // Of processes that recorded nothing there is none.
+    let mean = number("avg(histogram_quantile(0.99, latency_seconds) > 0)");
     assert!(mean < truth.around(0.99).0 / 3.0, "a mean of quantiles is {mean}");
 }

@@ -61,12 +61,15 @@ impl Truth {
         assert!(range.contains(&said), "{said} at {q}, which is {low} to {high}, by {error:?}");
     }
 
-    /// Panics unless a sum is the sum of all values, but for the rounding of so many additions of
-    /// doubles.
-    pub fn assert_sum(&self, said: f64, additions: usize) {
-        let error = additions as f64 * f64::EPSILON;
+    /// Panics unless a sum is the sum of all values, but for a relative error.
+    pub fn assert_sum(&self, said: f64, error: f64) {
         assert!((said / self.sum() - 1.0).abs() <= error, "{said}, not {}", self.sum());
     }
+}
+
+/// The relative error of so many additions of positive doubles.
+pub fn rounding_of(additions: usize) -> f64 {
+    additions as f64 * f64::EPSILON
 }
 
 #[test]

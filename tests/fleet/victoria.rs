@@ -47,16 +47,18 @@ fn victoria_metrics_adds_a_fleet_up_within_the_stated_error() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let number = |query: &str| number(&server, query).unwrap_or_else(|| panic!("no {query}"));
-    for (name, error) in [("latency", stated_error(6, 2)), ("latency.mixed", stated_error(3, 1))] {
+    for name in ["latency", "latency.mixed"] {
         let sum = |part: &str| number(&format!("sum({{__name__=\"{name}_{part}\"}})"));
         assert_eq!(sum("count"), truth.count() as f64);
-        truth.assert_sum(sum("sum"), MEMBERS);
         assert_eq!(sum("bucket"), truth.count() as f64);
-        for q in QUANTILES {
-            let buckets = format!("sum({{__name__=\"{name}_bucket\"}}) by (vmrange)");
-            let said = number(&format!("histogram_quantile({q}, {buckets})"));
-            println!("{name} {q}: {said} {:?} {error:?}", truth.around(q));
-            truth.assert_quantile(q, said, error);
-        }
+        // It keeps numbers with 12 decimal digits or more.
+        truth.assert_sum(sum("sum"), 1e-12);
+    }
+    // Buckets stay as they came, under their bounds, and are never brought to one scale. So quantiles of
+    // the one whose scales differ are not asked for: there they have no bound.
+    for q in QUANTILES {
+        let buckets = "sum({__name__=\"latency_bucket\"}) by (vmrange)";
+        let said = number(&format!("histogram_quantile({q}, {buckets})"));
+        truth.assert_quantile(q, said, stated_error(6, 2));
     }
 }
