@@ -1,7 +1,7 @@
 //! What a series takes in each format, in one scrape or one delivery: the difference between a few and
 //! many series of one family, so that what is there once is left out.
 
-use crate::numbers::latencies;
+use crate::numbers::{LATENCIES, latencies};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use quipu::{PrometheusEncoder, PrometheusFormat, PrometheusNames, Registry, Unit};
@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 const FEW: usize = 10;
 const MANY: usize = 210;
+/// At most, of a histogram between two deliveries.
+const RECORDS: usize = LATENCIES;
 const ROUTES: [&str; 5] = ["/", "/orders", "/orders/{id}", "/users/{id}/cart", "/health"];
 
 /// What the series of a family are.
@@ -52,7 +54,7 @@ impl Bed {
                     let counter = self.registry.counter("http.server.requests");
                     let counter = counter.label("http.route", route).label("host", &host);
                     let counter = counter.label("status", status).register();
-                    counter.expect("there is room").add(12_345 + at as u64);
+                    counter.expect("there is room").add(12_345 + at as u64 * 7_919 % 1_000_000);
                 }
                 Kind::Histogram | Kind::Quiet => {
                     let histogram = self.registry.histogram("http.server.request.duration");
@@ -60,10 +62,13 @@ impl Bed {
                     let histogram =
                         histogram.label("host", &host).label("status", status).register();
                     let histogram = histogram.expect("there is room");
-                    if let Kind::Quiet = self.kind {
-                        histogram.record(values[at]);
-                    } else {
-                        values.iter().for_each(|&value| histogram.record(value));
+                    // Each is another one, or compressed they would be next to nothing.
+                    let records = match self.kind {
+                        Kind::Quiet => 1,
+                        _ => RECORDS - at * 37 % (RECORDS / 2),
+                    };
+                    for &value in values.iter().cycle().skip(at * 101).take(records) {
+                        histogram.record(value * (100 + at as u64 * 7 % 90) / 100);
                     }
                 }
             }
@@ -102,8 +107,8 @@ pub fn print() {
     let (_, value) = snapshot.iter().next().expect("there is a series");
     let quipu::Value::Histogram(histogram) = value else { unreachable!("it is the only one") };
     println!(
-        "a histogram holds {} records for each interval, in {} buckets",
-        latencies().len(),
+        "of a histogram that gets {} to {RECORDS} records between two of them, in up to {} buckets",
+        RECORDS / 2,
         histogram.buckets().count()
     );
 }
