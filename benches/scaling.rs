@@ -1,14 +1,15 @@
-//! How costs grow with threads, series and touched buckets: what the formulas of `docs/scaling.md` say,
-//! beside what is measured.
+//! How costs grow with threads, series and touched buckets: what the formulas of `docs/scaling.md`
+//! say, beside what is measured.
 //!
 //! ```text
 //! cargo bench --bench scaling
 //! cargo bench --all-features --bench scaling     # with the formats that are pushed
 //! ```
 //!
-//! - `memory`: formulas without a constant that would have to be measured, against what is committed.
-//! - `collections`: constants from at most 8 threads, predictions for 64; and, by the same constants,
-//!   for machines that are not here.
+//! - `memory`: formulas without a constant that would have to be measured, against what is
+//!   committed.
+//! - `collections`: constants from at most 8 threads, predictions for 64; and, by the same
+//!   constants, for machines that are not here.
 //! - `bytes`: what a series takes in each format.
 //!
 //! Takes half a minute and 3 GB of memory.
@@ -35,8 +36,8 @@ mod collections;
 #[path = "scaling/memory.rs"]
 mod memory;
 
-/// Threads that record, in the order in which they are measured: a shard that was in use stays in use
-/// for a reader.
+/// Threads that record, in the order in which they are measured: a shard that was in use stays in
+/// use for a reader.
 #[cfg(not(loom))]
 const THREADS: [usize; 4] = [1, 2, 8, 64];
 

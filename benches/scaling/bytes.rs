@@ -1,5 +1,5 @@
-//! What a series takes in each format, in one scrape or one delivery: the difference between a few and
-//! many series of one family, so that what is there once is left out.
+//! What a series takes in each format, in one scrape or one delivery: the difference between a few
+//! and many series of one family, so that what is there once is left out.
 
 use crate::numbers::{LATENCIES, latencies};
 use flate2::Compression;

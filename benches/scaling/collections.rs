@@ -1,5 +1,5 @@
-//! The time of a snapshot: so much for each series, and so much for what each thread has of it, more
-//! where all of that does not fit into the caches.
+//! The time of a snapshot: so much for each series, and so much for what each thread has of it,
+//! more where all of that does not fit into the caches.
 
 use crate::crew::Crew;
 use crate::numbers::latencies;
@@ -12,8 +12,8 @@ const SIZES: usize = 4;
 const COUNTERS: [usize; SIZES] = [1_000, 10_000, 100_000, 1_000_000];
 const HISTOGRAMS: [usize; SIZES] = [25, 50, 400, 2_000];
 
-/// What is taken to stay in the caches from one snapshot to the next, in bytes: half of the last cache
-/// of the machine that the page was written on.
+/// What is taken to stay in the caches from one snapshot to the next, in bytes: half of the last
+/// cache of the machine that the page was written on.
 const NEAR: usize = 16 << 20;
 
 /// What is measured, with any number of threads.
@@ -104,7 +104,8 @@ struct Model {
 type At = (usize, usize);
 
 impl Model {
-    /// `near` is from the same series with more threads than one, and `far` from more than caches hold.
+    /// `near` is from the same series with more threads than one, and `far` from more than caches
+    /// hold.
     fn fit(
         series: Series,
         numbers: [usize; SIZES],
@@ -131,8 +132,8 @@ impl Model {
     fn print(self, what: &str) {
         let Self { series: Series { own, of_thread }, each, near, far } = self;
         println!(
-            "{what}: {each:.1} ns and {own} bytes each, and {of_thread} bytes of each thread, which take \
-             {near:.2} ns in the caches, and beyond them {:.1} GB/s",
+            "{what}: {each:.1} ns and {own} bytes each, and {of_thread} bytes of each thread, which \
+             take {near:.2} ns in the caches, and beyond them {:.1} GB/s",
             1.0 / far
         );
     }

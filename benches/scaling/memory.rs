@@ -1,5 +1,5 @@
-//! Memory: 8 bytes for each counter and thread; of a histogram its header, and the pages of the buckets
-//! between its smallest and its largest value.
+//! Memory: 8 bytes for each counter and thread; of a histogram its header, and the pages of the
+//! buckets between its smallest and its largest value.
 
 use crate::crew::Crew;
 use crate::numbers::latencies;

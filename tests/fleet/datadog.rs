@@ -1,23 +1,24 @@
 //! As Datadog does it: agents put values with their weights into sketches, and sketches are merged.
 //!
-//! The agent's sketch is a DDSketch whose bins grow by `g = 1 + 2/128`: a value v is in the bin with the
-//! number nearest to `log_g(v)`. Asked for a quantile, it takes the value of the bin k to be between
-//! `g^k` and `g^(k+1)`, by the place in the bin
-//! (<https://github.com/DataDog/datadog-agent/tree/main/pkg/util/quantile>: `config.go`, `sparse.go`).
+//! The agent's sketch is a DDSketch whose bins grow by `g = 1 + 2/128`: a value v is in the bin
+//! with the number nearest to `log_g(v)`. Asked for a quantile, it takes the value of the bin k to
+//! be between `g^k` and `g^(k+1)`, by the place in the bin
+//! (<https://github.com/DataDog/datadog-agent/tree/main/pkg/util/quantile>: `config.go`,
+//! `sparse.go`).
 //!
 //! # The error of a quantile
 //!
-//! quipu sends the middle of the bucket that a record is in, which is off by at most h = 1/256 of it
-//! for 2 significant digits, and the smallest and the largest record as they were. Values that are
-//! each moved by at most that much move each place of their order by no more. A value in bin k is between
-//! `g^(k-1/2)` and `g^(k+1/2)`, so that an answer r for v is
+//! quipu sends the middle of the bucket that a record is in, which is off by at most h = 1/256 of
+//! it for 2 significant digits, and the smallest and the largest record as they were. Values that
+//! are each moved by at most that much move each place of their order by no more. A value in bin k
+//! is between `g^(k-1/2)` and `g^(k+1/2)`, so that an answer r for v is
 //!
 //! ```text
 //! (1 - h) g^(-1/2)  <=  r / v  <=  (1 + h) g^(3/2)
 //! ```
 //!
-//! A reader that answers `g^k` instead is at most `g^(1/2)` off, to both sides. Sums are sums of what
-//! was sent, so that they are off by at most h as well; counts and the maximum are exact.
+//! A reader that answers `g^k` instead is at most `g^(1/2)` off, to both sides. Sums are sums of
+//! what was sent, so that they are off by at most h as well; counts and the maximum are exact.
 
 use super::QUANTILES;
 use super::dogstatsd_reading::{Known, lines};

@@ -1,18 +1,18 @@
 //! Exponential buckets, merged and asked as backends do it.
 //!
-//! Of schema s, or scale s in OpenTelemetry's words, bucket i holds the values above `b^(i-1)` up to
-//! `b^i`, where `b = 2^(2^-s)`; OpenTelemetry calls it i - 1. A bucket of schema s lies in whole in one
-//! of schema s - 1, so that merging loses nothing but the finer bounds
+//! Of schema s, or scale s in OpenTelemetry's words, bucket i holds the values above `b^(i-1)` up
+//! to `b^i`, where `b = 2^(2^-s)`; OpenTelemetry calls it i - 1. A bucket of schema s lies in whole
+//! in one of schema s - 1, so that merging loses nothing but the finer bounds
 //! (<https://prometheus.io/docs/specs/native_histograms/>,
 //! <https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponential-scale>).
 //!
 //! # The error of a quantile
 //!
-//! quipu's bucket of a value v goes in whole into the exponential bucket that holds its middle m, which
-//! is no further from v than half of its width: `|m - v| <= h v`, with h = 1/32, 1/256 or 1/2048 for 1,
-//! 2 or 3 significant digits. That keeps the order of values, so that the bucket which a backend finds
-//! for a place holds the middle m of the value v in that place. Its answer r lies between the bounds of
-//! that bucket, so that `m / b <= r <= m b`, and
+//! quipu's bucket of a value v goes in whole into the exponential bucket that holds its middle m,
+//! which is no further from v than half of its width: `|m - v| <= h v`, with h = 1/32, 1/256 or
+//! 1/2048 for 1, 2 or 3 significant digits. That keeps the order of values, so that the bucket
+//! which a backend finds for a place holds the middle m of the value v in that place. Its answer r
+//! lies between the bounds of that bucket, so that `m / b <= r <= m b`, and
 //!
 //! ```text
 //! (1 - h) / b  <=  r / v  <=  (1 + h) b
@@ -41,8 +41,8 @@ pub struct Merged {
     buckets: BTreeMap<i64, u64>,
 }
 
-/// The error of a quantile that comes from buckets of a schema, of values that are recorded with so many
-/// significant digits at least.
+/// The error of a quantile that comes from buckets of a schema, of values that are recorded with so
+/// many significant digits at least.
 pub fn stated_error(schema: i64, digits: u8) -> Error {
     let growth = (-schema as f64).exp2().exp2();
     let half = 0.5 / [16.0, 128.0, 1024.0][usize::from(digits) - 1];
@@ -130,8 +130,8 @@ fn held(buckets: impl Iterator<Item = (i64, u64)>) -> BTreeMap<i64, u64> {
     buckets.filter(|&(_, count)| count != 0).collect()
 }
 
-/// The bucket, so many schemas coarser, that a bucket lies in: rounded up, as an index names the upper
-/// bound.
+/// The bucket, so many schemas coarser, that a bucket lies in: rounded up, as an index names the
+/// upper bound.
 fn coarser(index: i64, by: i64) -> i64 {
     ((index - 1) >> by) + 1
 }

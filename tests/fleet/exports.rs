@@ -27,8 +27,8 @@ pub struct Exports {
 /// How many processes run at once.
 const PARTS: usize = 4;
 
-/// Those of the simulated fleet, made once for all tests. Its processes come one after the other, few at
-/// a time: what one has recorded is gone with its registry, and only its exports stay.
+/// Those of the simulated fleet, made once for all tests. Its processes come one after the other,
+/// few at a time: what one has recorded is gone with its registry, and only its exports stay.
 pub static EXPORTS: LazyLock<Exports> = LazyLock::new(|| {
     let directory = Directory::new("fleet");
     let place = Place::Datagram(directory.path().join("agent"));
@@ -70,7 +70,8 @@ pub static EXPORTS: LazyLock<Exports> = LazyLock::new(|| {
     }
 });
 
-/// Lets a process record, export what there is halfway, record the rest and stop; returns what it held.
+/// Lets a process record, export what there is halfway, record the rest and stop; returns what it
+/// held.
 fn run(process: &Process, (totals, deltas, dogstatsd): (Otlp, Otlp, DogStatsd)) -> Arc<Snapshot> {
     let registry = Arc::new(Registry::new());
     let client = Client::builder()

@@ -1,10 +1,11 @@
 //! A fleet of processes, each with a registry of its own: what backends make of its exports is what
 //! was recorded, within the error that the format states.
 //!
-//! - `processes`: who records what; `truth`: all of it, sorted. `exports`: what leaves each process, by
-//!   the real encoders and exporters.
-//! - `exponential`: buckets that are merged as Prometheus and OpenTelemetry merge them. `prometheus`,
-//!   `otlp`, `datadog`: each backend's way, with the readers of the exporters' own tests.
+//! - `processes`: who records what; `truth`: all of it, sorted. `exports`: what leaves each
+//!   process, by the real encoders and exporters.
+//! - `exponential`: buckets that are merged as Prometheus and OpenTelemetry merge them.
+//!   `prometheus`, `otlp`, `datadog`: each backend's way, with the readers of the exporters' own
+//!   tests.
 //! - `restarts`: processes that end in the middle and come again.
 //! - `scraped`, `victoria`: real servers. Both are ignored unless they are asked for, and find the
 //!   program in `QUIPU_PROMETHEUS` and `QUIPU_VICTORIA_METRICS`.

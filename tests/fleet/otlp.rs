@@ -1,5 +1,5 @@
-//! As a backend of OpenTelemetry does it: totals by their streams, deltas added up, and buckets brought
-//! to one scale.
+//! As a backend of OpenTelemetry does it: totals by their streams, deltas added up, and buckets
+//! brought to one scale.
 
 use super::exponential::{Interpolation, Merged, stated_error};
 use super::exports::{EXPORTS, TRUTH};

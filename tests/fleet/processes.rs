@@ -27,8 +27,8 @@ enum Mixed {
     Three(Histogram<3>),
 }
 
-/// So many processes: most are much alike, one in twenty is slow, one in ten nearly idle, and one has a
-/// few requests that took up to a minute.
+/// So many processes: most are much alike, one in twenty is slow, one in ten nearly idle, and one
+/// has a few requests that took up to a minute.
 pub fn fleet(processes: usize) -> impl Iterator<Item = Process> {
     (0..processes).map(move |number| {
         let mut random = Rng::with_seed(number as u64);

@@ -72,8 +72,8 @@ fn counters_of_a_fleet_add_up_exactly() {
     }
 }
 
-/// Classic buckets say between which of their bounds a quantile lies, and no more; nothing at all where
-/// it lies above the last one.
+/// Classic buckets say between which of their bounds a quantile lies, and no more; nothing at all
+/// where it lies above the last one.
 #[test]
 fn classic_buckets_of_a_fleet_have_its_quantiles_between_the_right_bounds() {
     // By the bits of bounds, which are in the order of the bounds.

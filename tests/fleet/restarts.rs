@@ -1,5 +1,5 @@
-//! Processes that end in the middle and come again under the same name: totals begin at zero then, and
-//! their start says so.
+//! Processes that end in the middle and come again under the same name: totals begin at zero then,
+//! and their start says so.
 //!
 //! Counts of one process cannot begin anew, so these are real ones: this test, started again.
 
@@ -50,7 +50,8 @@ fn run([totals, deltas, number, run]: [String; 4]) -> ! {
         .unwrap();
     let metrics = process.register(&registry);
     let values = recorded(&process, run.parse().unwrap());
-    // More than a third at once, so that no total of the second run is below the last one of the first.
+    // More than a third at once, so that no total of the second run is below the last one of the
+    // first.
     for part in values.chunks(process.values.len() / 3 + 1) {
         metrics.record(part);
         assert!(client.flush(PATIENCE).is_delivered());

@@ -54,8 +54,8 @@ fn victoria_metrics_adds_a_fleet_up_within_the_stated_error() {
         // It keeps numbers with 12 decimal digits or more.
         truth.assert_sum(sum("sum"), 1e-12);
     }
-    // Buckets stay as they came, under their bounds, and are never brought to one scale. So quantiles of
-    // the one whose scales differ are not asked for: there they have no bound.
+    // Buckets stay as they came, under their bounds, and are never brought to one scale. So
+    // quantiles of the one whose scales differ are not asked for: there they have no bound.
     for q in QUANTILES {
         let buckets = "sum({__name__=\"latency_bucket\"}) by (vmrange)";
         let said = number(&format!("histogram_quantile({q}, {buckets})"));
