@@ -10,9 +10,10 @@
 //!
 //! quipu's bucket of a value v goes in whole into the exponential bucket that holds its middle m,
 //! which is no further from v than half of its width: `|m - v| <= h v`, with h = 1/32, 1/256 or
-//! 1/2048 for 1, 2 or 3 significant digits. That keeps the order of values, so that the bucket
-//! which a backend finds for a place holds the middle m of the value v in that place. Its answer r
-//! lies between the bounds of that bucket, so that `m / b <= r <= m b`, and
+//! 1/2048 for 1, 2 or 3 significant digits. Values that are each moved by at most that share of
+//! themselves move each place of their order by no more. So the bucket which a backend finds for a
+//! place holds an m that is as near to the value v in that place. The answer r lies between the
+//! bounds of that bucket, so that `m / b <= r <= m b`, and
 //!
 //! ```text
 //! (1 - h) / b  <=  r / v  <=  (1 + h) b
