@@ -5,18 +5,20 @@
 //! numbers as there are cells to read; `ceiling` reads one number a series from behind a mutex.
 
 #[cfg(not(loom))]
+#[path = "parts/crew.rs"]
+mod crew;
+#[cfg(not(loom))]
 #[path = "parts/quick.rs"]
 mod quick;
 
 #[cfg(not(loom))]
 mod snapshot {
+    use crate::crew::Crew;
     use crate::quick;
     use criterion::Criterion;
     use quipu::{Counter, Histogram, Registry, Snapshot};
     use std::hint::black_box;
-    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Arc, Mutex};
-    use std::thread;
 
     const SERIES: [usize; 4] = [100, 1_000, 10_000, 100_000];
     const HISTOGRAMS: usize = 100;
@@ -28,7 +30,7 @@ mod snapshot {
         let counters = SERIES.map(Counters::new);
         let histograms = TOUCHED_BUCKETS.map(Histograms::dense);
         let sparse = Histograms::sparse();
-        let mut threads = Threads::default();
+        let mut threads = Crew::default();
         // Shards that were in use stay in use for a reader, so the number of threads only grows.
         for how_many in THREADS {
             threads.grow_to(how_many);
@@ -59,7 +61,7 @@ mod snapshot {
             Self { registry, counters }
         }
 
-        fn measure(&self, c: &mut Criterion, threads: &Threads) {
+        fn measure(&self, c: &mut Criterion, threads: &Crew) {
             let (series, shards) = (self.counters.len(), threads.how_many());
             let counters = self.counters.clone();
             threads.each(move || counters.iter().for_each(Counter::increment));
@@ -127,7 +129,7 @@ mod snapshot {
             }
         }
 
-        fn measure(&self, c: &mut Criterion, threads: &Threads) {
+        fn measure(&self, c: &mut Criterion, threads: &Crew) {
             let (histograms, values) = (self.histograms.clone(), self.values.clone());
             threads.each(move || {
                 for histogram in &*histograms {
@@ -163,43 +165,6 @@ mod snapshot {
             let buckets = histograms.values.len();
             let id = format!("histogram_of_{buckets}_buckets/quantile_0.99/1");
             c.bench_function(&id, |bencher| bencher.iter(|| black_box(histogram).quantile(0.99)));
-        }
-    }
-
-    type Job = Arc<dyn Fn() + Send + Sync>;
-
-    /// Threads that stay alive and do what they are told, each the same.
-    #[derive(Default)]
-    struct Threads {
-        threads: Vec<(Sender<Job>, Receiver<()>)>,
-    }
-
-    impl Threads {
-        fn grow_to(&mut self, how_many: usize) {
-            while self.threads.len() < how_many {
-                let ((jobs, to_do), (done, is_done)) = (channel::<Job>(), channel());
-                thread::spawn(move || {
-                    for job in to_do {
-                        job();
-                        done.send(()).expect("it is waited for");
-                    }
-                });
-                self.threads.push((jobs, is_done));
-            }
-        }
-
-        fn each(&self, job: impl Fn() + Send + Sync + 'static) {
-            let job: Job = Arc::new(job);
-            for (jobs, _) in &self.threads {
-                jobs.send(job.clone()).expect("the thread is alive");
-            }
-            for (_, done) in &self.threads {
-                done.recv().expect("the thread is alive");
-            }
-        }
-
-        fn how_many(&self) -> usize {
-            self.threads.len()
         }
     }
 }

@@ -32,12 +32,6 @@ pub fn version() -> (u32, u32) {
 impl Prometheus {
     /// One with these jobs, each a name and its settings, that scrape `target`.
     pub fn start(jobs: &[(&str, &str)], flags: &[&str], target: SocketAddr) -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
-            "prometheus-{}-{}",
-            std::process::id(),
-            flags.len()
-        ));
-        fs::create_dir_all(&folder).unwrap();
         let mut config =
             String::from("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n");
         for (name, settings) in jobs {
@@ -47,6 +41,17 @@ impl Prometheus {
             )
             .unwrap();
         }
+        Self::with(&config, flags)
+    }
+
+    /// One with this configuration.
+    pub fn with(config: &str, flags: &[&str]) -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "prometheus-{}-{}",
+            std::process::id(),
+            flags.len()
+        ));
+        fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("config.yml"), config).unwrap();
         // The port is free again when the server asks for it.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
