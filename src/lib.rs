@@ -146,6 +146,7 @@ mod buckets;
 mod client;
 mod export;
 mod family;
+pub mod gates;
 #[cfg(all(feature = "http", not(loom)))]
 mod http;
 mod metric;
