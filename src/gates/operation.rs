@@ -30,8 +30,8 @@ impl<'a> Operation<'a> {
         assert!(!items.is_empty(), "an operation in turn needs an item");
         let (mut turns, mut idle) = (items.iter().cycle(), Some(operation));
         Self::of_loop(move |times| {
-            let (Some(item), Some(operation)) = (turns.next(), idle.take()) else { return };
-            let (item, mut operation) = (black_box(item), black_box(operation));
+            let Some(mut operation) = black_box(&mut idle).take() else { return };
+            let Some(item) = black_box(&mut turns).next() else { return };
             for _ in 0..times {
                 black_box(operation(item));
             }
@@ -60,10 +60,9 @@ impl<'a, T, F: FnMut() -> T + 'a> From<F> for Operation<'a> {
     fn from(operation: F) -> Self {
         let mut idle = Some(operation);
         Self::of_loop(move |times| {
-            // On the stack while it runs: behind a pointer that others may know, all that it changes
-            // would go through memory.
-            let Some(operation) = idle.take() else { return };
-            let mut operation = black_box(operation);
+            // Moved to where nobody has a pointer to: else all that it captures would be read from
+            // memory and written back each time.
+            let Some(mut operation) = black_box(&mut idle).take() else { return };
             for _ in 0..times {
                 black_box(operation());
             }

@@ -145,8 +145,10 @@ impl Contestant {
         let mut contestant = Self { times: 1, rounds: ROUNDS, least_ns: f64::MAX };
         loop {
             let elapsed = contestant.go_a_round(work, now);
-            // One that was disturbed tells nothing: the same again has to take long as well.
-            if elapsed >= ROUND && contestant.go_a_round(work, now) >= ROUND / 2 {
+            // One that was disturbed, or touched memory for the first time, tells nothing: the same
+            // again has to take long as well.
+            let mut is_long = || contestant.go_a_round(work, now) >= ROUND / 2;
+            if elapsed >= ROUND && is_long() && is_long() {
                 // What doubling leaves is less than two rounds' length.
                 let share = (2.0 * ROUND.as_secs_f64() / elapsed.as_secs_f64()).min(1.0);
                 contestant.rounds = ((share * f64::from(ROUNDS)) as u32).max(FEWEST_ROUNDS);

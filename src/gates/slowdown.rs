@@ -132,8 +132,9 @@ impl Pace {
     fn find(operation: &mut Operation<'_>) -> Self {
         let mut times = 1;
         loop {
-            // One that was disturbed tells nothing: the same again has to take long as well.
-            let batch = time(operation, times).min(time(operation, times));
+            // Some that were disturbed, or touched memory for the first time, tell nothing: all of a
+            // few have to take long.
+            let batch = (0..5).map(|_| time(operation, times)).min().unwrap_or_default();
             if batch >= BATCH {
                 // What doubling leaves is less than two batches' length.
                 let share = (2.0 * BATCH.as_secs_f64() / batch.as_secs_f64()).min(1.0);
