@@ -80,5 +80,6 @@ pub fn add<'a>(gates: &mut Gates<'a>, bed: &'a Bed) {
         .instructions("instructions of family look-up and increment", || {
             bed.family.with(bed.labels).increment();
         })
-        .at_most(220);
+        .taken_with(RUSTC, ARCHITECTURE)
+        .at_most(212);
 }

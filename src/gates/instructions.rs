@@ -44,11 +44,11 @@ impl<'g, 'a> Instructions<'g, 'a> {
         Self { gates, counted: Counted { gate, bound, origin: None, look: None, operation } }
     }
 
-    /// Which compiler the number of [`exactly`](Self::exactly) was taken with, such as `"1.95"`, and for
-    /// which processor, as `std::env::consts::ARCH` has it, such as `"x86_64"`.
+    /// Which compiler the number was taken with, such as `"1.95"`, and for which processor, as
+    /// `std::env::consts::ARCH` has it, such as `"x86_64"`.
     ///
-    /// Compiled by another rustc, an operation is held by a quarter more than the number, and at least by
-    /// one more: compilers differ, and what they make is not the program's fault. On another processor
+    /// Compiled by another rustc, an operation may take a quarter more than the number, and at least one
+    /// more, or fewer: compilers differ, and what they make is not the program's fault. On another processor
     /// the gate is skipped. The number is one of an optimised build without flags that change the code,
     /// such as `target-cpu`.
     pub fn taken_with(mut self, rustc: impl Into<String>, architecture: impl Into<String>) -> Self {
@@ -123,13 +123,13 @@ impl Counted<'_> {
     }
 
     fn bound_here(&self, rustc: Option<&str>) -> (Bound, Option<String>) {
-        match (&self.origin, self.bound) {
-            (Some(origin), Bound::Exactly(number)) if !is_version(rustc, &origin.rustc) => {
-                let here = rustc.unwrap_or("unknown");
+        match &self.origin {
+            Some(origin) if !is_version(rustc, &origin.rustc) => {
+                let (number, here) = (self.bound.value(), rustc.unwrap_or("unknown"));
                 let note = format!("{number} with rustc {}, this is {here}", origin.rustc);
                 (Bound::AtMost(number + (number / 4.0).max(1.0)), Some(note))
             }
-            (_, bound) => (bound, None),
+            _ => (self.bound, None),
         }
     }
 }
@@ -188,6 +188,9 @@ mod tests {
             assert_eq!(outcome(&many, 25.0, rustc), Outcome::Held, "{rustc:?}");
             assert_eq!(outcome(&many, 26.0, rustc), Outcome::Missed, "{rustc:?}");
         }
+        let at_most = counted(Bound::AtMost(20.0), Some(("1.95", "x86_64")));
+        assert_eq!(outcome(&at_most, 25.0, Some("1.96.0")), Outcome::Held);
+        assert_eq!(outcome(&at_most, 21.0, Some("1.95.0")), Outcome::Missed);
         assert_eq!(
             outcome(&counted(Bound::Exactly(2.0), None), 3.0, Some("1.96.0")),
             Outcome::Missed

@@ -59,7 +59,7 @@ pub(super) enum Outcome {
 const RESOLUTION: f64 = 0.005;
 
 impl Bound {
-    fn value(self) -> f64 {
+    pub(super) fn value(self) -> f64 {
         match self {
             Self::AtMost(bound) | Self::Exactly(bound) => bound,
         }
