@@ -142,6 +142,9 @@ fn read_counts(folder: &Path, how_many: usize) -> Result<Vec<Count>, String> {
     if runs.len() != how_many + 1 {
         return Err(format!("the counting program did {} loops, not {}", runs.len(), how_many + 1));
     }
+    if !folder.join(format!("{OUTPUT}.1")).exists() {
+        return Err("callgrind counted nothing: are the program's symbols stripped?".to_owned());
+    }
     let mut means = Vec::new();
     for (at, runs) in runs.into_iter().enumerate() {
         let total = |part: usize| {
@@ -149,9 +152,6 @@ fn read_counts(folder: &Path, how_many: usize) -> Result<Vec<Count>, String> {
             total(&text).ok_or_else(|| format!("{OUTPUT}.{part} of callgrind has no total"))
         };
         let (once, twice) = (total(2 * at + 1)?, total(2 * at + 2)?);
-        if once == 0 {
-            return Err("callgrind counted nothing: are the program's symbols stripped?".to_owned());
-        }
         means.push((twice as f64 - once as f64) / runs);
     }
     let count = |mean: &f64| Count { with_loop: *mean, the_loop: means[0] };

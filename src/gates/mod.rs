@@ -15,17 +15,18 @@
 //!     let registry = quipu::registry();
 //!     let requests = registry.counter("requests").register().expect("the name is free");
 //!     let latency = registry.histogram("latency").register().expect("the name is free");
-//!     let handle = |request: u64| request.rotate_left(7) ^ 0x5bd1_e995;
+//!     let query = "user=42&sort=name".to_owned();
+//!     let pairs = |query: &str| query.split('&').filter_map(|it| it.split_once('=')).count();
 //!
 //!     let mut gates = Gates::new();
 //!     let measured = || {
 //!         let _timer = latency.start();
 //!         requests.increment();
-//!         handle(3)
+//!         pairs(&query)
 //!     };
-//!     gates.ratio("handler, over the same without metrics", measured)
-//!         .over(|| handle(3))
-//!         .at_most(200.0);
+//!     gates.ratio("query read, over the same without metrics", measured)
+//!         .over(|| pairs(&query))
+//!         .at_most(3.0);
 //!     gates.tail("p99.99 of a count, snapshots running", || requests.increment())
 //!         .beside(|| registry.snapshot())
 //!         .at_most(Duration::from_micros(1));

@@ -225,6 +225,12 @@ fn complaint(verdict: &Verdict) -> String {
         (Outcome::Skipped, Some(Obstacle::Missing(why))) => {
             format!("\n{outcome}: {gate}: {why}. This is not a pass.\n")
         }
+        (Outcome::Undecided, Some(Obstacle::Doubt(why))) if verdict.unit == Unit::Instructions => {
+            format!(
+                "\n{outcome}: {gate}: {why}.\nThis is not a pass: nothing was counted. \
+                 --allow-undecided accepts it.\n"
+            )
+        }
         (Outcome::Undecided, Some(Obstacle::Doubt(why))) => format!(
             "\n{outcome}: {gate}: {why}.\nThis is not a pass: repeat it on a quiet machine, with two \
              free cores, or accept it with --allow-undecided.\n"
