@@ -142,8 +142,9 @@ fn read_counts(folder: &Path, how_many: usize) -> Result<Vec<Count>, String> {
     if runs.len() != how_many + 1 {
         return Err(format!("the counting program did {} loops, not {}", runs.len(), how_many + 1));
     }
+    let nothing = || "callgrind counted nothing: are the program's symbols stripped?".to_owned();
     if !folder.join(format!("{OUTPUT}.1")).exists() {
-        return Err("callgrind counted nothing: are the program's symbols stripped?".to_owned());
+        return Err(nothing());
     }
     let mut means = Vec::new();
     for (at, runs) in runs.into_iter().enumerate() {
@@ -152,6 +153,9 @@ fn read_counts(folder: &Path, how_many: usize) -> Result<Vec<Count>, String> {
             total(&text).ok_or_else(|| format!("{OUTPUT}.{part} of callgrind has no total"))
         };
         let (once, twice) = (total(2 * at + 1)?, total(2 * at + 2)?);
+        if once == 0 {
+            return Err(nothing());
+        }
         means.push((twice as f64 - once as f64) / runs);
     }
     let count = |mean: &f64| Count { with_loop: *mean, the_loop: means[0] };
@@ -314,10 +318,12 @@ mod tests {
         assert!(read_counts(&empty.path, 0).unwrap_err().contains("runs"));
         let files =
             [("runs", "1\n"), ("callgrind.out.1", "totals: 0\n"), ("callgrind.out.2", FILE)];
-        let stripped = folder("stripped", &files);
-        assert!(read_counts(&stripped.path, 0).unwrap_err().contains("stripped?"));
-        fs::remove_file(stripped.path.join("callgrind.out.2")).unwrap();
-        assert!(read_counts(&stripped.path, 0).unwrap_err().contains("callgrind.out.2"));
+        let idle = folder("idle", &files);
+        assert!(read_counts(&idle.path, 0).unwrap_err().contains("stripped?"));
+        fs::remove_file(idle.path.join("callgrind.out.2")).unwrap();
+        assert!(read_counts(&idle.path, 0).unwrap_err().contains("callgrind.out.2"));
+        fs::remove_file(idle.path.join("callgrind.out.1")).unwrap();
+        assert!(read_counts(&idle.path, 0).unwrap_err().contains("stripped?"));
     }
 
     #[test]
