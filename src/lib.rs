@@ -146,6 +146,7 @@ mod buckets;
 mod client;
 mod export;
 mod family;
+pub mod gates;
 #[cfg(all(feature = "http", not(loom)))]
 mod http;
 mod metric;
@@ -160,8 +161,8 @@ mod system;
 pub mod testing;
 mod worker;
 
-/// The snippets of the README, of the guide and of the cookbook are tests. Those of the migration
-/// pages need other crates, and are compiled in `tests/migration`.
+/// The snippets of the README, of the guide, of the cookbook and of the page on gates are tests. Those
+/// of the migration pages need other crates, and are compiled in `tests/migration`.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
@@ -172,6 +173,9 @@ mod documents {
 
     #[doc = include_str!("../docs/cookbook.md")]
     struct Cookbook;
+
+    #[doc = include_str!("../docs/gates.md")]
+    struct Gates;
 }
 
 #[cfg(all(loom, test))]

@@ -58,7 +58,8 @@ pub use sentry::{Sentry, SentryDsnError};
 pub use statsd::{Statsd, StatsdTags};
 pub use test_exporter::{Received, TestExporter};
 
+#[cfg(all(feature = "http", not(loom)))]
+pub(crate) use gzip::Gzip;
 #[cfg(all(feature = "metrics", not(loom)))]
 pub(crate) use hash::hash;
-#[cfg(all(feature = "http", not(loom)))]
-pub(crate) use {gzip::Gzip, json::Object};
+pub(crate) use json::Object;

@@ -22,6 +22,4 @@ pub use typed::{LabelValue, LabelValues, SmallInt, TypedFamily, TypedMember, all
 pub use up_down_counter::UpDownCounter;
 
 pub(crate) use gauge::UNSET_GAUGE;
-#[cfg(any(feature = "tower", feature = "tracing"))]
-pub(crate) use timer::Beginning;
-pub(crate) use timer::start_clock;
+pub(crate) use timer::{Beginning, start_clock};

@@ -31,11 +31,9 @@ fn elapsed_ns(clock: &Clock, start: u64) -> u64 {
 }
 
 /// When something began whose histogram is known at its end only; otherwise a [`Timer`].
-#[cfg(any(feature = "tower", feature = "tracing"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beginning(u64);
 
-#[cfg(any(feature = "tower", feature = "tracing"))]
 impl Beginning {
     #[inline(always)]
     pub(crate) fn now() -> Self {

@@ -1,28 +1,8 @@
-//! A real HTTP service that is measured with quipu.
-//!
-//! It serves the files of this checkout on loopback, sends itself requests as its users would,
-//! delivers its metrics as it is configured to, every five seconds as a table if it is not, and at its
-//! end compares what its metrics say with what its clients saw.
+//! The service as a program: its arguments, and how it ends.
 
-mod app;
-mod archive;
-mod backend;
-mod corpus;
-mod failure;
-mod index;
-mod ingest;
-mod load;
-mod metrics;
-mod observe;
-mod options;
-mod routes;
-mod signals;
-mod telemetry;
-mod totals;
-
-use options::Command;
+use service::options::{self, Command};
+use service::telemetry::Plan;
 use std::process::ExitCode;
-use telemetry::Plan;
 
 fn main() -> ExitCode {
     // What quipu has to say, and the service, unless RUST_LOG says otherwise.
@@ -36,7 +16,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Command::Run(options)) => match Plan::read(options.config.as_deref()) {
-            Ok(plan) => app::run(&options, plan),
+            Ok(plan) => service::app::run(&options, plan),
             Err(fault) => {
                 eprintln!("service: --config: {fault}");
                 return ExitCode::from(2);

@@ -39,6 +39,15 @@ pub struct Service {
 pub fn router(service: Service, endpoint: Endpoint) -> Router {
     let metrics = service.metrics.clone();
     let layer = HttpLayer::new().traces(&service.client);
+    handlers()
+        .layer(middleware::from_fn_with_state(metrics, observe))
+        .layer(layer)
+        .nest_service("/observe", endpoint)
+        .with_state(service)
+}
+
+/// The routes by themselves.
+pub fn handlers() -> Router<Service> {
     Router::new()
         .route("/hash/{*path}", get(hash))
         .route("/compress/{*path}", get(compress))
@@ -46,10 +55,6 @@ pub fn router(service: Service, endpoint: Endpoint) -> Router {
         .route("/ingest", post(ingest))
         .fallback(async || Failure::UnknownRoute)
         .layer(DefaultBodyLimit::max(MAX_DOCUMENT_BYTES))
-        .layer(middleware::from_fn_with_state(metrics, observe))
-        .layer(layer)
-        .nest_service("/observe", endpoint)
-        .with_state(service)
 }
 
 /// The SHA-256 of a file, as `sha256sum` prints it.

@@ -7,7 +7,6 @@ mod object;
 
 pub use document::JsonEncoder;
 
-#[cfg(all(feature = "http", not(loom)))]
 pub(crate) use object::Object;
 #[cfg(all(feature = "sentry", not(loom)))]
 pub(super) use object::{quote, rfc3339};
