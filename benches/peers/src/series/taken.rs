@@ -14,9 +14,8 @@ use std::time::{Duration, Instant};
 /// What a thread records to a histogram at a time.
 const LATENCIES: usize = 20;
 
-/// Readings of a kind that are kept, at least and at most; between the two, as many as this takes.
-const LEAST_READINGS: usize = 2;
-const MOST_READINGS: usize = 8;
+/// Turns of two readings each, at most, and the time after which there is no other one.
+const MOST_TURNS: usize = 8;
 const READING_TIME: Duration = Duration::from_millis(150);
 
 /// More than the last cache of a core that has it for itself.
@@ -121,9 +120,7 @@ impl Readings {
         let mut this = Self::default();
         let start = Instant::now();
         this.first_ever_ns = timed(&mut read).0;
-        while this.first_ns.len() < LEAST_READINGS
-            || this.first_ns.len() < MOST_READINGS && start.elapsed() < READING_TIME
-        {
+        loop {
             record_more();
             for times in [&mut this.first_ns, &mut this.again_ns] {
                 let (allocations, (ns, text_bytes)) = Allocations::during(|| timed(&mut read));
@@ -132,8 +129,10 @@ impl Readings {
                 this.allocated_bytes.push(allocations.bytes);
                 this.text_bytes = text_bytes;
             }
+            if this.first_ns.len() == MOST_TURNS || start.elapsed() >= READING_TIME {
+                return this;
+            }
         }
-        this
     }
 }
 
