@@ -32,6 +32,7 @@ mod lease;
 mod limits;
 mod local;
 mod lookup;
+mod marks;
 mod memory;
 mod neighbours;
 mod reader;
@@ -173,7 +174,7 @@ impl Store {
 }
 
 /// The number of a shard that exists.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Shard(usize);
 
 impl Shard {
