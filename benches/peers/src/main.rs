@@ -8,6 +8,7 @@ mod buckets;
 mod crew;
 mod facade;
 mod labels;
+mod libraries;
 mod lookups;
 mod measure;
 mod records;
