@@ -5,8 +5,11 @@
 
 mod allocations;
 mod buckets;
+mod caches;
+mod cold;
 mod crew;
 mod facade;
+mod fence;
 mod labels;
 mod libraries;
 mod lookups;
@@ -25,10 +28,11 @@ use std::process::ExitCode;
 /// it does not understand the arguments.
 type Case = fn(arguments: &[String], results: &mut Results) -> Option<bool>;
 
-const CASES: [(&str, &str, Case); 5] = [
+const CASES: [(&str, &str, Case); 6] = [
     ("records [ROUNDS]", "what a service does on its hot path", |arguments, results| {
         Some(records::run(number(arguments)?, results))
     }),
+    ("cold [ROUNDS]", "records to metrics that were not used for a while", cold::run),
     ("scrape [ROUNDS]", "a snapshot and its text", |arguments, _| {
         number(arguments).map(scrape::run)
     }),
