@@ -10,6 +10,7 @@ mod cold;
 mod crew;
 mod facade;
 mod fence;
+mod idle;
 mod labels;
 mod libraries;
 mod lookups;
@@ -28,11 +29,14 @@ use std::process::ExitCode;
 /// it does not understand the arguments.
 type Case = fn(arguments: &[String], results: &mut Results) -> Option<bool>;
 
-const CASES: [(&str, &str, Case); 6] = [
+const CASES: [(&str, &str, Case); 7] = [
     ("records [ROUNDS]", "what a service does on its hot path", |arguments, results| {
         Some(records::run(number(arguments)?, results))
     }),
     ("cold [ROUNDS]", "records to metrics that were not used for a while", cold::run),
+    ("idle [BURSTS]", "the first records after a pause", |arguments, results| {
+        Some(idle::run(number(arguments)?, results))
+    }),
     ("scrape [ROUNDS]", "a snapshot and its text", |arguments, _| {
         number(arguments).map(scrape::run)
     }),
