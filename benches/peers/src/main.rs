@@ -7,12 +7,17 @@
 mod allocations;
 mod arguments;
 mod buckets;
+mod caches;
 mod charts;
+mod cold;
 mod comparison;
 mod crew;
 mod exposition;
 mod facade;
+mod fence;
+mod idle;
 mod labels;
+mod libraries;
 mod lookups;
 mod measure;
 mod page;
@@ -44,13 +49,27 @@ struct Case {
 /// if it does not understand the arguments.
 type Measure = fn(arguments: &[String], results: &mut Results) -> Option<bool>;
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case {
         name: "records",
         arguments: "[ROUNDS]",
         what: "what a service does on its hot path",
         quick: &["3"],
         run: |arguments, results| Some(records::run(number(arguments)?, results)),
+    },
+    Case {
+        name: "cold",
+        arguments: "[ROUNDS]",
+        what: "records to metrics that were not used for a while",
+        quick: &["5"],
+        run: cold::run,
+    },
+    Case {
+        name: "idle",
+        arguments: "[BURSTS]",
+        what: "the first records after a pause",
+        quick: &["50"],
+        run: |arguments, results| Some(idle::run(number(arguments)?, results)),
     },
     Case {
         name: "scrape",

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::inputs::{repeat, with_indices};
-use super::{Instrument, MANY, MOST_THREADS, Offer, Operation};
+use super::{Instrument, MANY, Offer, Operation};
+use crate::libraries::{LABEL_SETS, MOST_THREADS};
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
 use std::hint::black_box;
@@ -18,7 +19,7 @@ thread_local! {
 }
 
 /// A cell that nobody else can read: no library is as fast as that and can be read as well.
-pub fn cell(operation: Operation, _turn: usize) -> Offer {
+pub fn cell(operation: Operation) -> Offer {
     match operation {
         Operation::Counter => Ok(Instrument::uncounted(|_, times| {
             // Without it, a loop of additions is folded into one.
@@ -34,8 +35,11 @@ pub fn cell(operation: Operation, _turn: usize) -> Offer {
                 });
                 let add = |index: usize| {
                     CELLS.with(|cells| {
-                        let cell = &cells
-                            [if operation == Operation::OneOfMany { index } else { index % 32 }];
+                        let cell = &cells[if operation == Operation::OneOfMany {
+                            index
+                        } else {
+                            index % LABEL_SETS
+                        }];
                         cell.set(cell.get().wrapping_add(1));
                     });
                 };
@@ -46,7 +50,7 @@ pub fn cell(operation: Operation, _turn: usize) -> Offer {
     }
 }
 
-pub fn relaxed_store(operation: Operation, _turn: usize) -> Offer {
+pub fn relaxed_store(operation: Operation) -> Offer {
     if operation != Operation::Gauge {
         return Err(NO_FLOOR);
     }
@@ -55,7 +59,7 @@ pub fn relaxed_store(operation: Operation, _turn: usize) -> Offer {
 }
 
 /// One cell for all threads, and one read-modify-write.
-pub fn shared(operation: Operation, _turn: usize) -> Offer {
+pub fn shared(operation: Operation) -> Offer {
     let Operation::Counter = operation else { return Err(NO_FLOOR) };
     let cell = Arc::new(CachePadded::new(AtomicU64::new(0)));
     let read = cell.clone();
@@ -68,7 +72,7 @@ pub fn shared(operation: Operation, _turn: usize) -> Offer {
 }
 
 /// A cell for each thread, on a line of its own, and still a read-modify-write.
-pub fn padded(operation: Operation, _turn: usize) -> Offer {
+pub fn padded(operation: Operation) -> Offer {
     let Operation::Counter = operation else { return Err(NO_FLOOR) };
     let cells: Arc<[_]> = (0..MOST_THREADS).map(|_| CachePadded::new(AtomicU64::new(0))).collect();
     let read = cells.clone();
@@ -82,7 +86,7 @@ pub fn padded(operation: Operation, _turn: usize) -> Offer {
 }
 
 /// Two readings of the clock that quipu has, and nothing recorded.
-pub fn clock(operation: Operation, _turn: usize) -> Offer {
+pub fn clock(operation: Operation) -> Offer {
     static CLOCK: LazyLock<quanta::Clock> = LazyLock::new(quanta::Clock::new);
     if operation != Operation::TimedSection {
         return Err(NO_FLOOR);
