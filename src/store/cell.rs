@@ -54,13 +54,6 @@ impl Cell {
         }
     }
 
-    /// Sets `bits`, from any thread.
-    pub(super) fn set_shared(&self, bits: u64) {
-        if self.load() & bits != bits {
-            self.0.fetch_or(bits, Relaxed);
-        }
-    }
-
     #[inline(always)]
     pub(super) fn load(&self) -> u64 {
         self.0.load(Relaxed)
@@ -84,20 +77,6 @@ impl Narrow {
     /// As many as [`ABREAST`] of them add up to a number of 32 bits.
     pub(super) const LIMIT: u64 =
         if cfg!(all(loom, test)) { 1 } else { u32::MAX as u64 / ABREAST as u64 };
-
-    /// Adds 1 if it holds something and that fits, and returns whether it did: the two ends, of which one
-    /// is the first record and the other the limit, are one comparison.
-    ///
-    /// For the lessee of the cell's shard alone.
-    #[inline(always)]
-    pub(super) fn increment_as_owner(&self) -> bool {
-        let before = u64::from(sync::load_narrow_by_owner(&self.0));
-        let is_between = before.wrapping_sub(1) < Self::LIMIT - 1;
-        if is_between {
-            self.0.store((before + 1) as _, Relaxed);
-        }
-        is_between
-    }
 
     /// Adds `n` if it fits, and returns whether it did.
     ///

@@ -1,16 +1,14 @@
-//! A histogram's cells: a header, and for each bucket a narrow and a wide one.
+//! A histogram's cells: a header of five, and for each bucket a narrow and a wide one.
 //!
 //! ```text
-//! header  [ sum | !min | span | max | wide | marks.. ]   span = max - min + 1, or 0 before the first record
+//! header  [ sum | !min | span | max | wide ]    span = max - min + 1, or 0 before the first record
 //! buckets [ wide: count | count | .. ][ narrow: count | count | .. ]       whole rows of each
 //! ```
 //!
 //! Headers lie together, apart from the buckets, so that many share a page. `min` is kept inverted
 //! so that all words start at zero and only grow. A record compares `value - min` with `span`
-//! once, and only a value outside leads to the cold update of the next three.
-//!
-//! A mark is a bit for each few rows (see `marks.rs`), set by the first record to one of their buckets, which
-//! finds its narrow cell to be zero and is cold. A reader touches no other rows.
+//! once, and only a value outside leads to the cold update of the next three. They bound the buckets
+//! that may hold something, so a reader touches no other.
 //!
 //! `span` saturates: with `min` 0 the value `u64::MAX` always takes the cold way, which is slower and
 //! changes nothing.
@@ -24,7 +22,6 @@
 use super::cell::{Cell, Narrow, NarrowRow, WIDE_ROW_WORDS, WideRow, Word};
 use super::limits::LINE_WORDS;
 use super::local::Place;
-use super::marks::{MARK_WORDS, Marks, Part};
 use super::reader::{Reader, Totals, announce};
 use super::segment::{Class, bucket_words};
 use super::slot::Slot;
@@ -40,8 +37,7 @@ const SPAN: usize = 2;
 const MAX: usize = 3;
 /// The rows of wide cells that an owner has written to: see [`WideRows`].
 const WIDE: usize = 4;
-const MARKS: usize = 5;
-const HEADER_WORDS: usize = MARKS + MARK_WORDS;
+const HEADER_WORDS: usize = 5;
 
 /// What one call adds: `count` records between `low` and `high`, all of the bucket of `high`.
 #[derive(Clone, Copy)]
@@ -103,19 +99,19 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         // SAFETY: a place's offset leads to a shard that this thread has leased, and with this mask
         // the slot lies in segments of all shards.
         let cells = unsafe { self.cells(offset) };
-        if !cells.narrow(value).increment_as_owner() {
-            return self.record_rare(offset, value);
+        if !cells.narrow(value).add_as_owner(1) {
+            return self.record_wide(offset, value);
         }
         cells.cover(Records::one(value));
     }
 
-    /// Records into a bucket whose narrow cell is zero or full. Its arguments, as those of the next, fit
-    /// into registers, so that the common path of `record` needs no stack.
+    /// Records into a bucket whose narrow cell is full. Its arguments, as those of the next, fit into
+    /// registers, so that the common path of `record` needs no stack.
     #[cold]
     #[inline(never)]
-    fn record_rare(&self, offset: usize, value: u64) {
+    fn record_wide(&self, offset: usize, value: u64) {
         // SAFETY: only `record` calls this, with an offset that leads to a shard this thread has leased.
-        unsafe { self.cells(offset) }.add_as_owner(Records::one(value));
+        unsafe { self.cells(offset) }.add_wide_as_owner(Records::one(value));
     }
 
     #[cold]
@@ -146,7 +142,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         for shard in self.used(shards).filter(|shard| !shard.is_shared()) {
             let cells = self.of(shard);
             if let Some((min, max)) = cells.range() {
-                announce(Self::LAYOUT, cells.marks(min, max), cells.narrow_rows());
+                announce(&cells.narrow_rows()[Self::rows(min, max)]);
             }
         }
     }
@@ -166,15 +162,15 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
             let Some((min, max)) = cells.range() else { continue };
             totals.min = totals.min.min(min);
             totals.max = totals.max.max(max);
-            let marks = cells.marks(min, max);
-            let (has_narrow, wide) = match shard.is_shared() {
-                true => (false, 0..Self::LAYOUT.rows()),
-                false => (true, WideRows(cells.header[WIDE].load()).range()),
-            };
-            reader.parts.push(Part { shard, marks, has_narrow, wide });
+            if shard.is_shared() {
+                reader.wide.push(shard, Self::rows(min, max));
+            } else {
+                reader.narrow.push(shard, Self::rows(min, max));
+                reader.wide.push(shard, WideRows(cells.header[WIDE].load()).range());
+            }
         }
         let narrow = |shard| self.of(shard).narrow_rows();
-        let count = reader.add_up(Self::LAYOUT, narrow, |shard| self.of(shard).wide_rows(), rows);
+        let count = reader.add_up(narrow, |shard| self.of(shard).wide_rows(), rows);
         Totals { count, ..totals }
     }
 
@@ -184,6 +180,11 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
         shards: S,
     ) -> impl Iterator<Item = Shard> + use<S, DIGITS> {
         shards.take(if self.offset_mask == 0 { 1 } else { usize::MAX })
+    }
+
+    /// The rows from the bucket of `min` to that of `max`.
+    fn rows(min: u64, max: u64) -> Range<usize> {
+        Self::LAYOUT.index(min) / Row::LEN..Self::LAYOUT.index(max) / Row::LEN + 1
     }
 
     /// The cells of a shard, which is shard 0 if all threads share one set.
@@ -199,7 +200,7 @@ impl<const DIGITS: u8> Distribution<DIGITS> {
     unsafe fn cells(&self, offset: usize) -> Cells<'_, DIGITS> {
         // SAFETY: the caller says that the offset stays inside the segment.
         let header = unsafe { self.header.at().byte_add(offset) };
-        // SAFETY: a header is so many initialised cells, alive while the slot is held.
+        // SAFETY: a header is five initialised cells, alive while the slot is held.
         let header = unsafe { header.cast::<[Cell; HEADER_WORDS]>().as_ref() };
         // SAFETY: as for the header.
         let buckets = unsafe { self.buckets.byte_add(offset) };
@@ -219,16 +220,14 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
 
     #[inline(always)]
     fn add_as_owner(&self, records: Records) {
-        let (word, bit) = Marks::place(Self::LAYOUT, records.high);
-        let marks = &self.header[MARKS + word];
-        marks.store(marks.load_as_owner() | bit);
         if !self.narrow(records.high).add_as_owner(records.count) {
-            self.add_wide_as_owner(records);
+            return self.add_wide_as_owner(records);
         }
         self.cover(records);
     }
 
     /// Adds what does not fit into the narrow cell.
+    #[inline(always)]
     fn add_wide_as_owner(&self, records: Records) {
         self.wide(records.high).add_as_owner(records.count);
         let rows = WideRows(self.header[WIDE].load_as_owner());
@@ -236,6 +235,7 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
         if !rows.range().contains(&row) {
             self.header[WIDE].store(rows.with(row).0);
         }
+        self.cover(records);
     }
 
     /// Has the header tell of `records`, for the owner of the cells.
@@ -254,10 +254,6 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
         self.header[INVERTED_MIN].raise_shared(!records.low);
         self.header[MAX].raise_shared(records.high);
         self.header[SPAN].raise_shared(1);
-        // Looked at by every record, not only by who finds the cell at zero: whoever joins a thread has
-        // then joined the one that set the mark for it.
-        let (word, bit) = Marks::place(Self::LAYOUT, records.high);
-        self.header[MARKS + word].set_shared(bit);
         self.wide(records.high).add_shared(records.count);
     }
 
@@ -269,11 +265,6 @@ impl<'a, const DIGITS: u8> Cells<'a, DIGITS> {
         let (min, max) = (!self.header[INVERTED_MIN].load(), self.header[MAX].load());
         // While the first record is under way, the two may be seen the wrong way round.
         (min <= max).then_some((min, max))
-    }
-
-    /// Which rows may hold something, from that of `min` to that of `max`.
-    fn marks(&self, min: u64, max: u64) -> Marks {
-        Marks::between(Self::LAYOUT, min, max, |word| self.header[MARKS + word].load())
     }
 
     /// The narrow cells of all buckets; most may be in pages that nobody has touched. Not for what is

@@ -32,7 +32,6 @@ mod lease;
 mod limits;
 mod local;
 mod lookup;
-mod marks;
 mod memory;
 mod neighbours;
 mod reader;
@@ -174,7 +173,7 @@ impl Store {
 }
 
 /// The number of a shard that exists.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Shard(usize);
 
 impl Shard {

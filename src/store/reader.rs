@@ -1,23 +1,22 @@
 //! Adding up a histogram's buckets over the shards.
 //!
 //! What a collection waits for is memory: a shard's part of a histogram is a few kilobytes in pages of
-//! its own, over before a processor has learnt to fetch ahead. So the parts of some shards are gone
-//! through side by side, from mark to mark (see `marks.rs`), and only what is marked:
+//! its own, over before a processor has learnt to fetch ahead. So the parts of all shards are gone
+//! through side by side:
 //!
 //! ```text
-//! marks     0    1    2    3    4    5
-//! shard 1   [====]    [====][====]
-//! shard 2   [====]         [====]
-//! shard 3                  [====]    [====]
-//! at once   1, 2       1    1,2,3      3
+//! shard 1   [==================]                      a part: from the row of the shard's min
+//! shard 2       [=====]                               to that of its max
+//! shard 3          [======================]
+//! stretches |   |  |   |       |          |           the same shards from end to end of each
 //! ```
 //!
-//! Nothing is read outside of marked rows, which lie in pages that somebody wrote to: no page is
-//! faulted in. Wide cells (see `Narrow` in `cell.rs`), of which there are few, are read where a mark and
-//! the header's range of them meet.
+//! Nothing is read outside of the parts' rows, which lie in pages that somebody wrote to: no page is
+//! faulted in. Sums are used up before the next ones are made. Wide cells (see `Narrow` in `cell.rs`),
+//! of which there are few, are parts of their own.
 //!
 //! So that the first rows of each part need not be waited for either, a histogram is announced before
-//! the one that comes first is added up, and so are the parts of a histogram that come next.
+//! the one that comes first is added up.
 //!
 //! All headers, which say where the parts are, are read before the first bucket. As every cell is
 //! loaded once and Relaxed (see [`Cell`](super::cell::Cell)), the order promises nothing: a bucket may
@@ -27,8 +26,12 @@
 
 use super::Shard;
 use super::cell::{ABREAST, NarrowRow, WideRow, add_narrow, add_wide, loads_fours, prefetch};
-use super::marks::{Marks, Part};
 use crate::buckets::{Layout, Row};
+use std::cmp::Reverse;
+use std::ops::Range;
+
+/// Rows that are added up at once: their sums stay in the nearest cache.
+const BLOCK: usize = 8;
 
 /// What a histogram held, its buckets aside.
 pub(crate) struct Totals {
@@ -41,14 +44,59 @@ pub(crate) struct Totals {
     pub(crate) max: u64,
 }
 
+/// A shard's rows that may hold something: from `first`, and before `end`.
+#[derive(Clone, Copy)]
+struct Part {
+    shard: Shard,
+    first: usize,
+    end: usize,
+}
+
+/// Parts of cells of one width, taken from the first row to the last.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// Those that begin later than the stretch in work, the next one last.
+    ahead: Vec<Part>,
+    /// Those that the stretch in work is of.
+    open: Vec<Part>,
+}
+
+impl Parts {
+    pub(super) fn push(&mut self, shard: Shard, rows: Range<usize>) {
+        if !rows.is_empty() {
+            self.ahead.push(Part { shard, first: rows.start, end: rows.end });
+        }
+    }
+
+    fn put_in_order(&mut self) {
+        self.ahead.sort_unstable_by_key(|part| Reverse(part.first));
+    }
+
+    /// Where the next stretch begins that has something, if it has nothing at `row`.
+    fn next_after(&self, row: usize) -> Option<usize> {
+        if self.open.is_empty() { self.ahead.last().map(|next| next.first) } else { Some(row) }
+    }
+
+    /// Opens what begins at `row`; returns where that changes.
+    fn open_at(&mut self, row: usize) -> usize {
+        while self.ahead.last().is_some_and(|next| next.first == row) {
+            self.open.extend(self.ahead.pop());
+        }
+        let next = self.ahead.last().map_or(usize::MAX, |next| next.first);
+        self.open.iter().map(|part| part.end).fold(next, usize::min)
+    }
+
+    fn close_at(&mut self, row: usize) {
+        self.open.retain(|part| part.end > row);
+    }
+}
+
 /// Adds histograms up, one after the other; it keeps its lists, and so allocates only while they
 /// grow.
 #[derive(Default)]
 pub(crate) struct Reader {
-    /// Those of the next histogram.
-    pub(super) parts: Vec<Part>,
-    /// For each row; all zero from one histogram to the next.
-    sums: Vec<[u64; Row::LEN]>,
+    pub(super) narrow: Parts,
+    pub(super) wide: Parts,
 }
 
 impl Reader {
@@ -56,83 +104,69 @@ impl Reader {
     /// something to `rows`, in order. Returns the sum of all.
     pub(super) fn add_up<'a>(
         &mut self,
-        layout: Layout,
         narrow: impl Fn(Shard) -> &'a [NarrowRow],
         wide: impl Fn(Shard) -> &'a [WideRow],
         rows: &mut Vec<Row>,
     ) -> u64 {
-        if self.sums.len() < layout.rows() {
-            self.sums.resize(layout.rows(), [0; Row::LEN]);
-        }
-        let mut seen = Marks::default();
-        let mut groups = self.parts.chunks(ABREAST);
-        let mut group = groups.next();
-        while let Some(parts) = group {
-            group = groups.next();
-            for part in group.unwrap_or_default().iter().filter(|part| part.has_narrow) {
-                announce(layout, part.marks, narrow(part.shard));
+        self.narrow.put_in_order();
+        self.wide.put_in_order();
+        let mut sums = [[0; Row::LEN]; BLOCK];
+        let mut count = 0_u64;
+        let mut at = 0;
+        loop {
+            // Between two parts there may be a long way.
+            let next = [self.narrow.next_after(at), self.wide.next_after(at)];
+            match next.into_iter().flatten().min() {
+                Some(next) => at = next,
+                None => return count,
             }
-            let marks = parts.iter().fold(Marks::default(), |all, part| all.with(part.marks));
-            seen = seen.with(marks);
-            for mark in marks.iter() {
-                let block = Marks::rows(layout, mark);
-                let sums = &mut self.sums[block.clone()];
-                let marked = || parts.iter().filter(|part| part.marks.has(mark));
-                let mut cells: [&[NarrowRow]; ABREAST] = [&[]; ABREAST];
-                let mut count = 0;
-                for part in marked().filter(|part| part.has_narrow) {
-                    cells[count] = &narrow(part.shard)[block.clone()];
-                    count += 1;
+            let end = self.narrow.open_at(at).min(self.wide.open_at(at));
+            while at < end {
+                let block = at..end.min(at + BLOCK);
+                let sums = &mut sums[..block.len()];
+                add_block(sums, &self.narrow.open, |part| &narrow(part.shard)[block.clone()]);
+                for part in &self.wide.open {
+                    let rows = &wide(part.shard)[block.clone()];
+                    rows.iter().zip(&mut *sums).for_each(|(row, sums)| add_wide(sums, row));
                 }
-                add_block(sums, &cells[..count]);
-                for part in marked() {
-                    let first = part.wide.start.clamp(block.start, block.end);
-                    let end = part.wide.end.clamp(first, block.end);
-                    if first < end {
-                        let sums = &mut sums[first - block.start..end - block.start];
-                        let rows = &wide(part.shard)[first..end];
-                        rows.iter().zip(sums).for_each(|(row, sums)| add_wide(sums, row));
-                    }
-                }
+                count = count.wrapping_add(append(sums, at, rows));
+                at = block.end;
             }
+            self.narrow.close_at(at);
+            self.wide.close_at(at);
         }
-        self.parts.clear();
-        let blocks = seen.iter().map(|mark| Marks::rows(layout, mark));
-        blocks.fold(0, |count, block| {
-            let first = block.start;
-            count.wrapping_add(append(&mut self.sums[block], first, rows))
-        })
     }
 }
 
-/// Has the first marked rows of a part fetched, as many lines as a processor takes to see by itself where
+/// Has the first rows of a part fetched, as many lines as a processor takes to see by itself where
 /// this leads. More would be in the way of what is in work.
-pub(super) fn announce(layout: Layout, marks: Marks, part: &[NarrowRow]) {
+pub(super) fn announce(part: &[NarrowRow]) {
     const LINES: usize = 6;
-    let lines = marks.iter().flat_map(|mark| {
-        let rows = &part[Marks::rows(layout, mark)];
-        rows.iter().step_by(64 / size_of::<NarrowRow>())
-    });
-    lines.take(LINES).for_each(|row| prefetch(std::ptr::from_ref(row).addr()));
+    let one_of_each_line = part.iter().step_by(64 / size_of::<NarrowRow>());
+    one_of_each_line.take(LINES).for_each(|row| prefetch(std::ptr::from_ref(row).addr()));
 }
 
-/// Adds narrow cells, of each part as many rows as there are sums.
-fn add_block(sums: &mut [[u64; Row::LEN]], parts: &[&[NarrowRow]]) {
+/// Adds the narrow cells of `parts`, of each as many rows as there are sums.
+fn add_block<'a>(
+    sums: &mut [[u64; Row::LEN]],
+    parts: &[Part],
+    cells: impl Fn(&Part) -> &'a [NarrowRow],
+) {
     let mut parts = parts;
     while let Some((many, others)) = parts.split_first_chunk::<ABREAST>() {
-        add_abreast(sums, *many);
+        add_abreast(sums, many.each_ref().map(&cells));
         parts = others;
     }
     if let Some((four, others)) = parts.split_first_chunk::<4>() {
-        add_abreast(sums, *four);
+        add_abreast(sums, four.each_ref().map(&cells));
         parts = others;
     }
     if let Some((two, others)) = parts.split_first_chunk::<2>() {
-        add_abreast(sums, *two);
+        add_abreast(sums, two.each_ref().map(&cells));
         parts = others;
     }
     for part in parts {
-        add_abreast(sums, [*part]);
+        add_abreast(sums, [cells(part)]);
     }
 }
 
@@ -167,70 +201,25 @@ mod tests {
     use super::super::cell::{Cell, Narrow};
     use super::*;
     use proptest::prelude::*;
-    use std::ops::Range;
 
-    /// Two rows for a mark, and with 3 digits many.
-    const DIGITS: [u8; 3] = [1, 2, 3];
+    const ROWS: usize = 53;
+    const LEN: usize = ROWS * Row::LEN;
 
-    /// Marks one by one and in runs, as values leave them that are far apart or all over a range.
-    fn marks(layout: Layout) -> impl Strategy<Value = Marks> {
-        let value = 0..64_u32;
-        let values = prop::collection::vec((value.clone(), any::<u64>()), 0..8);
-        let run = (value, any::<u64>(), 0..40_usize);
-        (values, run).prop_map(move |(values, (bits, value, len))| {
-            let all_ones = |bits: u32| u64::MAX >> bits;
-            let scattered = values.into_iter().map(|(bits, value)| value & all_ones(bits));
-            let from = layout.index(value & all_ones(bits));
-            let run = (from..layout.len()).step_by(layout.len() / 200).take(len);
-            let values = scattered.chain(run.map(|index| layout.low(index)));
-            values.fold(Marks::default(), |marks, value| {
-                let (word, bit) = Marks::place(layout, value);
-                let at_word = |at| if at == word { bit } else { 0 };
-                marks.with(Marks::between(layout, 0, u64::MAX, at_word))
-            })
-        })
-    }
-
-    fn rows_of_wide(layout: Layout) -> impl Strategy<Value = Range<usize>> {
-        let row = 0..=layout.rows();
+    /// Parts that share some blocks and not others, many as long as a few blocks.
+    fn part() -> impl Strategy<Value = Range<usize>> {
+        let near_an_end = (0..=5_usize, 0..3_usize).prop_map(|(block, by)| BLOCK * block + by);
+        let row = prop_oneof![2 => near_an_end, 1 => 0..=ROWS];
         (row.clone(), row).prop_map(|(one, other)| one.min(other)..one.max(other))
     }
 
-    /// A part with narrow cells and some wide ones, or one of a shared histogram.
-    fn part(layout: Layout) -> impl Strategy<Value = Part> {
-        let kind = prop_oneof![
-            4 => Just((true, 0..0)),
-            2 => rows_of_wide(layout).prop_map(|wide| (true, wide)),
-            1 => Just((false, 0..layout.rows())),
-        ];
-        (marks(layout), kind).prop_map(|(marks, (has_narrow, wide))| Part {
-            shard: Shard(0),
-            marks,
-            has_narrow,
-            wide,
-        })
-    }
-
-    fn parts() -> impl Strategy<Value = (Layout, Vec<Part>)> {
-        prop::sample::select(&DIGITS[..]).prop_flat_map(|digits| {
-            let layout = Layout::new(digits);
-            prop::collection::vec(part(layout), 0..18).prop_map(move |mut parts| {
-                for (number, part) in parts.iter_mut().enumerate() {
-                    part.shard = Shard(number);
-                }
-                (layout, parts)
-            })
-        })
-    }
-
-    fn narrow(layout: Layout, held: impl Fn(usize) -> u64) -> Vec<NarrowRow> {
+    fn narrow(held: impl Fn(usize) -> u64) -> Vec<NarrowRow> {
         let row = |row| std::array::from_fn(|at| Narrow::holding(held(row * Row::LEN + at)));
-        (0..layout.rows()).map(row).collect()
+        (0..ROWS).map(row).collect()
     }
 
-    fn wide(layout: Layout, held: impl Fn(usize) -> u64) -> Vec<WideRow> {
+    fn wide(held: impl Fn(usize) -> u64) -> Vec<WideRow> {
         let row = |row| std::array::from_fn(|at| Cell::new(held(row * Row::LEN + at)));
-        (0..layout.rows()).map(row).collect()
+        (0..ROWS).map(row).collect()
     }
 
     fn held(rows: &[Row]) -> Vec<(usize, u64)> {
@@ -239,17 +228,18 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: if cfg!(miri) { 4 } else { 200 },
+            cases: if cfg!(miri) { 8 } else { 2_000 },
             failure_persistence: None,
             ..ProptestConfig::default()
         })]
 
         #[test]
-        fn marked_rows_are_added_up_and_no_other(
-            (layout, parts) in parts(),
+        fn parts_are_added_up_wherever_they_begin_and_end(
+            narrow_parts in prop::collection::vec(part(), 0..18),
+            wide_parts in prop::collection::vec(part(), 0..4),
             empty in 1..40_usize,
         ) {
-            // There is something outside of marked rows too, which may not be read.
+            // There is something outside of the parts too, which may not be read.
             let is_held = |bucket: usize| (bucket / empty) % 2 == 0;
             let in_narrow = |shard: usize, bucket: usize| {
                 if is_held(bucket) { Narrow::LIMIT - shard as u64 } else { 0 }
@@ -257,47 +247,45 @@ mod tests {
             let in_wide = |shard: usize, bucket: usize| {
                 if is_held(bucket) { u64::MAX >> shard } else { 0 }
             };
-            let shards = 0..parts.len();
-            let narrow_cells: Vec<_> = shards
-                .clone()
-                .map(|shard| narrow(layout, |bucket| in_narrow(shard, bucket)))
+            let narrow_cells: Vec<_> = (0..narrow_parts.len())
+                .map(|shard| narrow(|bucket| in_narrow(shard, bucket)))
                 .collect();
-            let wide_cells: Vec<_> =
-                shards.map(|shard| wide(layout, |bucket| in_wide(shard, bucket))).collect();
-            let mut expected = vec![0_u64; layout.len()];
-            for part in &parts {
-                for row in part.marks.iter().flat_map(|mark| Marks::rows(layout, mark)) {
-                    for (bucket, sum) in
-                        expected.iter_mut().enumerate().skip(row * Row::LEN).take(Row::LEN)
-                    {
-                        if part.has_narrow {
-                            *sum = sum.wrapping_add(in_narrow(part.shard.0, bucket));
-                        }
-                        if part.wide.contains(&row) {
-                            *sum = sum.wrapping_add(in_wide(part.shard.0, bucket));
-                        }
-                    }
+            let wide_cells: Vec<_> = (0..wide_parts.len())
+                .map(|shard| wide(|bucket| in_wide(shard, bucket)))
+                .collect();
+            let mut expected = Vec::new();
+            for bucket in 0..LEN {
+                let of = |parts: &[Range<usize>], held: &dyn Fn(usize, usize) -> u64| {
+                    let parts = parts.iter().enumerate();
+                    let parts = parts.filter(|(_, rows)| rows.contains(&(bucket / Row::LEN)));
+                    parts.fold(0, |sum: u64, (shard, _)| sum.wrapping_add(held(shard, bucket)))
+                };
+                let sum = of(&narrow_parts, &in_narrow).wrapping_add(of(&wide_parts, &in_wide));
+                if sum != 0 {
+                    expected.push((bucket, sum));
                 }
             }
-            let total = expected.iter().fold(0, |sum: u64, count| sum.wrapping_add(*count));
-            let expected = expected.into_iter().enumerate().filter(|(_, count)| *count != 0);
-            let expected: Vec<_> = expected.collect();
 
             let mut reader = Reader::default();
             // Twice, since the lists are used again.
             for _ in 0..2 {
                 let before = Row { number: 7, counts: [7; Row::LEN] };
                 let mut rows = vec![before];
-                reader.parts.extend(parts.iter().cloned());
+                for (shard, part) in narrow_parts.iter().enumerate() {
+                    reader.narrow.push(Shard(shard), part.clone());
+                }
+                for (shard, part) in wide_parts.iter().enumerate() {
+                    reader.wide.push(Shard(shard), part.clone());
+                }
                 let count = reader.add_up(
-                    layout,
                     |shard| &narrow_cells[shard.0],
                     |shard| &wide_cells[shard.0],
                     &mut rows,
                 );
                 prop_assert_eq!(rows.remove(0), before);
                 prop_assert!(rows.iter().all(|row| row.counts != [0; Row::LEN]));
-                prop_assert_eq!(count, total);
+                let sum = expected.iter().fold(0, |sum: u64, (_, count)| sum.wrapping_add(*count));
+                prop_assert_eq!(count, sum);
                 prop_assert_eq!(&held(&rows), &expected);
             }
         }
@@ -306,18 +294,16 @@ mod tests {
     #[test]
     fn sums_wrap_at_the_end_of_u64() {
         const SHARDS: usize = 13;
-        let layout = Layout::new(1);
-        let (narrow, wide) = (narrow(layout, |_| Narrow::LIMIT), wide(layout, |_| u64::MAX));
+        let (narrow, wide) = (narrow(|_| Narrow::LIMIT), wide(|_| u64::MAX));
         let mut reader = Reader::default();
-        let marks = Marks::between(layout, 0, u64::MAX, |_| (1 << 61) - 1);
         for shard in (0..SHARDS).map(Shard) {
-            let wide = 0..layout.rows();
-            reader.parts.push(Part { shard, marks, has_narrow: true, wide });
+            reader.narrow.push(shard, 0..ROWS);
+            reader.wide.push(shard, 0..ROWS);
         }
         let mut rows = Vec::new();
-        let count = reader.add_up(layout, |_| &narrow, |_| &wide, &mut rows);
+        let count = reader.add_up(|_| &narrow, |_| &wide, &mut rows);
         let sum = (SHARDS as u64).wrapping_mul(u64::MAX.wrapping_add(Narrow::LIMIT));
-        assert_eq!(held(&rows), (0..layout.len()).map(|index| (index, sum)).collect::<Vec<_>>());
-        assert_eq!(count, sum.wrapping_mul(layout.len() as u64));
+        assert_eq!(held(&rows), (0..LEN).map(|index| (index, sum)).collect::<Vec<_>>());
+        assert_eq!(count, sum.wrapping_mul(LEN as u64));
     }
 }
