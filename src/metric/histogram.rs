@@ -33,12 +33,18 @@ use std::time::Duration;
 /// assert_eq!((seen.count(), seen.sum(), seen.max()), (1, 12_345, Some(12_345)));
 /// # Ok::<(), quipu::RegisterError>(())
 /// ```
+// As long as it is, so that no handle lies on two cache lines, of which a record that finds nothing in
+// the caches would wait for both.
+#[cfg_attr(target_pointer_width = "64", repr(align(32)))]
 #[derive(Clone)]
 pub struct Histogram<const DIGITS: u8 = 2> {
     cells: Distribution<DIGITS>,
     /// Nanoseconds in one unit of the values.
     unit_ns: u64,
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Histogram>() == 32);
 
 impl<const DIGITS: u8> Histogram<DIGITS> {
     const LAYOUT: Layout = Layout::new(DIGITS);
