@@ -340,7 +340,8 @@ fn only_touched_pages_are_committed_and_they_are_given_back() {
     assert!(touched >= 32 * 53 * 4096, "{touched} bytes for 64 buckets far apart");
     assert!(touched <= 32 * (448 << 10), "{touched} bytes are more than all buckets");
     drop(distributions);
-    let left = committed() - untouched;
+    // What other tests' mappings beside these give back is counted with it.
+    let left = committed().saturating_sub(untouched);
     assert!(left < touched / 4, "{left} of {touched} bytes are still committed");
 }
 
