@@ -36,29 +36,31 @@ impl fmt::Display for Kind {
 /// A key and its value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
-    key: Box<str>,
-    value: Box<str>,
+    /// The key, NUL, and the value. NUL, which is in neither, is less than all that may be there, so that
+    /// texts are in the order of pairs, and two labels are compared by one look at each.
+    text: Box<str>,
+    key_len: usize,
 }
 
 impl Label {
     pub(crate) fn new(key: &str, value: &str) -> Self {
-        Self { key: key.into(), value: value.into() }
+        Self { text: [key, value].join("\0").into(), key_len: key.len() }
     }
 
     /// The key.
     pub fn key(&self) -> &str {
-        &self.key
+        &self.text[..self.key_len]
     }
 
     /// The value: any text without NUL.
     pub fn value(&self) -> &str {
-        &self.value
+        &self.text[self.key_len + 1..]
     }
 }
 
 impl fmt::Debug for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={:?}", self.key, self.value)
+        write!(f, "{}={:?}", self.key(), self.value())
     }
 }
 

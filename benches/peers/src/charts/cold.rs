@@ -25,7 +25,7 @@ pub fn chart(comparison: &Comparison<'_>) -> Option<Chart> {
     Some(Chart {
         name: "cold".into(),
         title: "A record when nothing of it is in the caches".into(),
-        subtitle: "Bars: cache lines that one record fetches, counted by cachegrind, from zero. \
+        subtitle: "Bars: cache lines that one record fetches, counted by callgrind, from zero. \
                    Dots: nanoseconds, medians, with the 10th to 90th percentile, on a logarithmic \
                    axis. Smaller is better."
             .into(),
