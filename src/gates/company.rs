@@ -1,11 +1,11 @@
 //! A thread that does a disturbance without a pause, while it is told to.
 //!
-//! Its flags order nothing else: a disturbance and what is measured beside it share what they share.
-//! Relaxed is enough for them, since a change is seen in time, and parking and unparking a thread
-//! orders what one of them wrote before.
+//! What tells it to work, to rest or to end is Relaxed: a change is seen in time, and parking and unparking a
+//! thread orders what was written before. What it tells is not: whoever sees that it rests has seen all that
+//! it did.
 
 use super::operation::Repeated;
-use crate::sync::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread::{self, Thread};
 
 /// Who measures, beside a thread with a disturbance.
@@ -73,11 +73,14 @@ impl Company<'_> {
     /// Lets it rest; returns when it does.
     pub(super) fn pause(&self) -> Result<(), Gone> {
         self.state.is_wanted.store(0, Relaxed);
-        self.wait_until(|| self.state.is_busy.load(Relaxed) == 0)
+        // ORDERING: Acquire pairs with the Release with which the thread says that it rests: what the
+        // disturbance did has happened. That this is not the zero from before comes from `finished`.
+        self.wait_until(|| self.state.is_busy.load(Acquire) == 0)
     }
 
     pub(super) fn finished(&self) -> u64 {
-        self.state.finished.load(Relaxed)
+        // ORDERING: Acquire pairs with the Release of the thread's count, after which it is seen to be busy.
+        self.state.finished.load(Acquire)
     }
 
     fn wait_until(&self, is_so: impl Fn() -> bool) -> Result<(), Gone> {
@@ -97,12 +100,14 @@ impl State {
         let _end = End(self, thread::current());
         while self.is_over.load(Relaxed) == 0 {
             if self.is_wanted.load(Relaxed) == 0 {
-                self.is_busy.store(0, Relaxed);
+                // ORDERING: Release, after all that the disturbance did; pairs with `pause`.
+                self.is_busy.store(0, Release);
                 thread::park();
             } else {
                 self.is_busy.store(1, Relaxed);
                 disturbance();
-                self.finished.fetch_add(1, Relaxed);
+                // ORDERING: Release, after `is_busy`; pairs with `finished`.
+                self.finished.fetch_add(1, Release);
             }
         }
     }
