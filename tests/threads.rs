@@ -12,7 +12,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread::{self, JoinHandle};
 
 const THREADS: u64 = 4;
-const ROUNDS: u64 = if cfg!(miri) { 30 } else { 50_000 };
+const ROUNDS: u64 = if cfg!(miri) { 12 } else { 50_000 };
 
 /// Values of all magnitudes, the same for every run; those of two seeds differ.
 fn values(seed: u64) -> impl Iterator<Item = u64> {
