@@ -1,34 +1,15 @@
 //! `measured`: a label group of two enums is an index.
 #![forbid(unsafe_code)]
 
+use super::values::{METHODS, Method, ROUTES, Route};
 use super::{
     Counter, Counters, Gauge, Histogram, LABEL_SETS, Library, Readers, Reason, boxed, try_boxed,
 };
 use crate::buckets::BOUNDS;
 use measured::metric::histogram::Thresholds;
-use measured::{CounterVec, FixedCardinalityLabel, FloatGauge, LabelGroup};
+use measured::{CounterVec, FloatGauge, LabelGroup};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-#[derive(Clone, Copy, FixedCardinalityLabel)]
-pub enum Method {
-    Get,
-    Head,
-    Post,
-    Put,
-}
-
-#[derive(Clone, Copy, FixedCardinalityLabel)]
-pub enum Route {
-    Cart,
-    Home,
-    Item,
-    Login,
-    Order,
-    Search,
-    Status,
-    User,
-}
 
 #[derive(LabelGroup)]
 #[label(set = RequestSet)]
@@ -36,18 +17,6 @@ pub struct Request {
     method: Method,
     route: Route,
 }
-
-const METHODS: [Method; 4] = [Method::Get, Method::Head, Method::Post, Method::Put];
-const ROUTES: [Route; 8] = [
-    Route::Cart,
-    Route::Home,
-    Route::Item,
-    Route::Login,
-    Route::Order,
-    Route::Search,
-    Route::Status,
-    Route::User,
-];
 
 #[inline(always)]
 fn request(at: usize) -> Request {

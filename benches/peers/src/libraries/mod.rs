@@ -14,6 +14,7 @@ pub mod opentelemetry;
 pub mod prometheus;
 pub mod prometheus_client;
 pub mod quipu;
+mod values;
 
 use crate::buckets::BOUNDS;
 use std::time::Instant;

@@ -1,11 +1,12 @@
 //! `prometheus-client`: handles, and a family whose label set has two enums.
 #![forbid(unsafe_code)]
 
+use super::values::{METHODS, Method, ROUTES, Route};
 use super::{
     Counter, Counters, Gauge, Histogram, Library, Reason, boxed, total_of_text, try_boxed,
 };
 use crate::buckets::BOUNDS;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge;
@@ -13,43 +14,11 @@ use prometheus_client::metrics::histogram;
 use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
-pub enum Method {
-    Get,
-    Head,
-    Post,
-    Put,
-}
-
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
-pub enum Route {
-    Cart,
-    Home,
-    Item,
-    Login,
-    Order,
-    Search,
-    Status,
-    User,
-}
-
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Request {
     method: Method,
     route: Route,
 }
-
-const METHODS: [Method; 4] = [Method::Get, Method::Head, Method::Post, Method::Put];
-const ROUTES: [Route; 8] = [
-    Route::Cart,
-    Route::Home,
-    Route::Item,
-    Route::Login,
-    Route::Order,
-    Route::Search,
-    Route::Status,
-    Route::User,
-];
 
 type OwnCounter = counter::Counter<u64, AtomicU64>;
 type OwnGauge = gauge::Gauge<f64, AtomicU64>;
