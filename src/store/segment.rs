@@ -56,6 +56,10 @@ impl Segment {
         Ok(Self { memory, class, shards, used: AtomicUsize::new(0), next })
     }
 
+    pub(super) fn class(&self) -> Class {
+        self.class
+    }
+
     /// Hands out `words` words of every shard, aligned to `align` words: the address in shard 0.
     /// Callers hold the store's lock.
     pub(super) fn hand_out(&self, words: usize, align: usize) -> Option<NonNull<Word>> {

@@ -28,14 +28,21 @@ use std::ptr::NonNull;
 pub(super) struct Run {
     at: NonNull<Word>,
     words: usize,
-    class: Class,
     segment: NonNull<Segment>,
 }
 
 /// What the last `Slot` gives back when it goes.
 pub(super) struct Owner {
     store: Arc<Store>,
-    runs: [Option<Run>; 2],
+    first: Run,
+    /// Of what has two, a histogram; most have one.
+    second: Option<Box<Run>>,
+}
+
+impl Owner {
+    fn runs(&self) -> impl Iterator<Item = Run> {
+        [Some(self.first), self.second.as_deref().copied()].into_iter().flatten()
+    }
 }
 
 // SAFETY: the pointers lead into segments, which the store keeps, and to cells, which are atomics.
@@ -46,14 +53,14 @@ unsafe impl Sync for Owner {}
 impl Drop for Owner {
     fn drop(&mut self) {
         let shards = self.store.leases.high_water();
-        for run in self.runs.iter().flatten() {
+        for run in self.runs() {
             // SAFETY: the segment lives as long as the store.
             let segment = unsafe { run.segment.as_ref() };
             // SAFETY: the run came from this segment, and the last `Slot` to it is gone.
             unsafe { segment.clear(run.at, run.words, shards) };
         }
         let mut free = sync::lock(&self.store.free);
-        self.runs.iter().flatten().for_each(|&run| free.put(run));
+        self.runs().for_each(|run| free.put(run));
     }
 }
 
@@ -87,7 +94,8 @@ impl Slot {
         };
         drop(free);
         let slot = Self(first.at);
-        let owner = Arc::new(Owner { store: store.clone(), runs: [Some(first), second] });
+        let store = store.clone();
+        let owner = Arc::new(Owner { store, first, second: second.map(Box::new) });
         slot.owner_word().store(Arc::into_raw(owner).cast_mut().cast(), Relaxed);
         Ok((slot, second.map(|run| run.at)))
     }
@@ -99,7 +107,7 @@ impl Slot {
         count: usize,
     ) -> Result<Vec<Self>, Exhausted> {
         let run = sync::lock(&store.free).take(store, class, count)?;
-        let owner = Arc::new(Owner { store: store.clone(), runs: [Some(run), None] });
+        let owner = Arc::new(Owner { store: store.clone(), first: run, second: None });
         let slots = (0..count).map(|word| {
             // SAFETY: the run has `count` words.
             let slot = Self(unsafe { run.at.add(word) });
@@ -200,7 +208,9 @@ impl FreeSlots {
     }
 
     fn put(&mut self, run: Run) {
-        self.shelf(run.class, run.words).runs.push(run);
+        // SAFETY: segments live as long as the store.
+        let class = unsafe { run.segment.as_ref() }.class();
+        self.shelf(class, run.words).runs.push(run);
     }
 
     /// A run of `words` words: one that was given back, or a new one.
@@ -227,7 +237,7 @@ impl FreeSlots {
                 (segment, at.expect("an empty segment has room for the largest metric"))
             }
         };
-        Ok(Run { at, words, class, segment })
+        Ok(Run { at, words, segment })
     }
 }
 
