@@ -3,7 +3,7 @@
 use super::{explore, must_fail, registry, store};
 use crate::metric::Histogram;
 use crate::registry::Registry;
-use crate::series::{Request, Unit};
+use crate::series::{LabelList, Request, Unit};
 use crate::snapshot::Snapshot;
 use crate::store::{Late, Lessee};
 use crate::sync::Arc;
@@ -11,8 +11,13 @@ use loom::thread;
 
 /// A histogram of no digits: 65 buckets are what a model can bear.
 fn histogram(registry: &Registry) -> Histogram<0> {
-    let request =
-        Request { name: "h", labels: Vec::new(), help: "", unit: Unit::None, shared: false };
+    let request = Request {
+        name: "h",
+        labels: LabelList::default(),
+        help: "",
+        unit: Unit::None,
+        shared: false,
+    };
     registry.register(request).unwrap()
 }
 

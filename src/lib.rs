@@ -224,7 +224,7 @@ pub use metric::{
     TypedFamily, TypedMember, UpDownCounter,
 };
 pub use registry::{MetricBuilder, Registry, TypedFamilyBuilder, detached_records, registry};
-pub use series::{Descriptor, Kind, Label, Metric, Refusals, RegisterError, Unit};
+pub use series::{Descriptor, Kind, Label, Labels, Metric, Refusals, RegisterError, Unit};
 pub use snapshot::{Bucket, HistogramSnapshot, Snapshot, Value};
 pub use store::{AlreadyStarted, StoreConfig, StoreUsage, configure, register_thread, store_usage};
 #[cfg(feature = "system")]

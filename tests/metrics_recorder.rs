@@ -342,7 +342,10 @@ fn any_text_is_a_name_and_names_stay_apart() {
     let mut values: Vec<_> = snapshot
         .iter()
         .map(|(descriptor, value)| {
-            assert!(descriptor.labels()[0].value().starts_with('\u{fffd}'), "{descriptor:?}");
+            assert!(
+                descriptor.labels().next().unwrap().value().starts_with('\u{fffd}'),
+                "{descriptor:?}"
+            );
             let Value::Counter(count) = value else { panic!("{descriptor:?}") };
             count
         })

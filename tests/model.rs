@@ -158,7 +158,7 @@ fn assert_is(snapshot: &Snapshot, model: &BTreeMap<Key, Modelled>) {
     for ((key, expected), (descriptor, value)) in exported.zip(&mut series) {
         let (name, labels) = key;
         assert_eq!(descriptor.name(), name);
-        let own = descriptor.labels().iter().map(|label| (label.key(), label.value()));
+        let own = descriptor.labels().map(|label| (label.key(), label.value()));
         let labels: Vec<_> = labels.iter().map(|(key, value)| (&**key, &**value)).collect();
         assert_eq!(own.collect::<Vec<_>>(), labels, "sorted, and in the order of a map");
         let shuffled: Vec<_> = labels.iter().rev().copied().collect();
@@ -188,7 +188,7 @@ fn assert_is(snapshot: &Snapshot, model: &BTreeMap<Key, Modelled>) {
 
 /// What is added up when deltas are: numbers for each series, by bucket for a histogram.
 fn additive(snapshot: &Snapshot) -> BTreeMap<Key, BTreeMap<u64, u64>> {
-    let labels = |label: &quipu::Label| (label.key().to_owned(), label.value().to_owned());
+    let labels = |label: quipu::Label<'_>| (label.key().to_owned(), label.value().to_owned());
     let of = |value: Value<'_>| match value {
         Value::Counter(count) => BTreeMap::from([(0, count)]),
         Value::UpDownCounter(sum) => BTreeMap::from([(0, sum as u64)]),
@@ -201,7 +201,7 @@ fn additive(snapshot: &Snapshot) -> BTreeMap<Key, BTreeMap<u64, u64>> {
         _ => BTreeMap::new(),
     };
     let key = |series: &quipu::Descriptor| {
-        (series.name().to_owned(), series.labels().iter().map(labels).collect())
+        (series.name().to_owned(), series.labels().map(labels).collect())
     };
     snapshot.iter().map(|(series, value)| (key(series), of(value))).collect()
 }

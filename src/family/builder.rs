@@ -1,8 +1,8 @@
 //! Describing a family before it is registered.
 #![forbid(unsafe_code)]
 
-use super::{DEFAULT_MAX_SERIES, Family, Key, Lookup, Member, Shared, Sweeper, Values};
-use crate::series::{Detached, Label, Metric, RegisterError, Request, Table, Unit};
+use super::{DEFAULT_MAX_SERIES, Family, Lookup, Member, Shared, Sweeper, Values};
+use crate::series::{Detached, HashKey, LabelList, Metric, RegisterError, Request, Table, Unit};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -52,6 +52,9 @@ impl<'r, M: Metric, const N: usize> FamilyBuilder<'r, M, N> {
     pub fn register(self) -> Result<Family<M, N>, RegisterError> {
         let (table, name, keys) = (self.table, self.request.name, self.keys);
         let labels = self.request.labels.clone();
+        let mut all = labels.clone();
+        keys.iter().for_each(|key| all.push(key, ""));
+        table.check(name, all)?;
         let shared = table.families().find_or_make(name, &labels, &keys, || self.make())?;
         Ok(Family { shared })
     }
@@ -62,8 +65,13 @@ impl<'r, M: Metric, const N: usize> FamilyBuilder<'r, M, N> {
         let (table, name, keys) = (self.table.clone(), self.request.name, self.keys);
         self.register().unwrap_or_else(|_| {
             let handle = M::detached(Detached::process());
-            let request =
-                Request { name, labels: Vec::new(), help: "", unit: Unit::None, shared: false };
+            let request = Request {
+                name,
+                labels: LabelList::default(),
+                help: "",
+                unit: Unit::None,
+                shared: false,
+            };
             let shared = Shared::over(table, &request, keys, handle);
             Family { shared: Arc::new(shared) }
         })
@@ -72,9 +80,8 @@ impl<'r, M: Metric, const N: usize> FamilyBuilder<'r, M, N> {
     fn make(self) -> Result<Arc<Shared<M, N>>, RegisterError> {
         let Self { table, request, keys, .. } = self;
         let Request { name, labels, help, unit, shared } = request;
-        let with = |own: Vec<Label>| [own, labels.clone()].concat();
-        table.check(name, with(keys.iter().map(|key| Label::new(key, "")).collect()))?;
-        let overflow = with(vec![Label::new("overflow", "true")]);
+        let mut overflow = labels.clone();
+        overflow.push("overflow", "true");
         let overflow = Request { name, labels: overflow, help, unit, shared };
         let refused = table.refusals_log().of_families(table.store())?;
         let (handle, series) = table.find_or_make(overflow)?;
@@ -101,11 +108,11 @@ impl<M: Metric, const N: usize> Shared<M, N> {
             help: request.help.into(),
             unit: request.unit,
             is_shared: request.shared,
-            labels: request.labels.clone().into(),
+            labels: request.labels.clone(),
             keys: keys.map(Into::into),
             max_series: 0,
             expire_after: None,
-            key: Key::random(),
+            key: HashKey::random(),
             members: Lookup::new(),
             writer: Mutex::new(Sweeper::default()),
             is_full: AtomicUsize::new(1),

@@ -14,24 +14,21 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-mod hash;
 mod site;
 mod values;
 
 pub use builder::FamilyBuilder;
-#[cfg(all(any(feature = "metrics", feature = "tracing"), not(loom)))]
-pub(crate) use hash::Key as HashKey;
 pub use site::FamilySite;
 #[cfg(all(feature = "metrics", not(loom)))]
 pub(crate) use values::are_equal;
 
 use crate::metric::Counter;
 use crate::series::{
-    AnyFamily, Label, Metric, RegisterError, Request, Series, Table, Unit, excerpt, fault_of_value,
+    AnyFamily, HashKey, LabelList, Metric, RegisterError, Request, Series, Table, Unit, excerpt,
+    fault_of_value,
 };
 use crate::store::{Found, Lookup, Writer};
 use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering::Relaxed};
-use hash::Key;
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
@@ -78,11 +75,11 @@ struct Shared<M: Metric, const N: usize> {
     unit: Unit,
     is_shared: bool,
     /// What all of its series have, those for overflow too.
-    labels: Box<[Label]>,
+    labels: LabelList,
     keys: [Box<str>; N],
     max_series: usize,
     expire_after: Option<Duration>,
-    key: Key,
+    key: HashKey,
     members: Lookup<Member<M, N>>,
     writer: Mutex<Sweeper>,
     /// Whether a look-up of something new is in vain: 1 if it is.
@@ -222,8 +219,9 @@ impl<M: Metric, const N: usize> Shared<M, N> {
             self.refuse_from_now_on(error);
             return false;
         }
-        let own = self.keys.iter().zip(values).map(|(key, value)| Label::new(key, value));
-        let labels = own.chain(self.labels.iter().cloned()).collect();
+        let mut labels = LabelList::default();
+        self.keys.iter().zip(values).for_each(|(key, value)| labels.push(key, value));
+        labels.append(&self.labels);
         match self.table.find_or_make(self.request(labels)) {
             Ok((handle, series)) => {
                 let used_in = AtomicU64::new(self.sweeps.load(Relaxed));
@@ -245,7 +243,7 @@ impl<M: Metric, const N: usize> Shared<M, N> {
         self.is_full.store(1, Relaxed);
     }
 
-    fn request(&self, labels: Vec<Label>) -> Request<'_> {
+    fn request(&self, labels: LabelList) -> Request<'_> {
         Request {
             name: &self.name,
             labels,

@@ -1,7 +1,7 @@
 //! A member's label values.
 #![forbid(unsafe_code)]
 
-use super::hash::ends;
+use crate::series::ends;
 
 /// `N` texts in one allocation.
 pub(super) struct Values<const N: usize> {

@@ -4,7 +4,7 @@
 use super::Registry;
 use crate::family::FamilyBuilder;
 use crate::metric::Histogram;
-use crate::series::{Detached, Label, Metric, RegisterError, Request, Unit};
+use crate::series::{Detached, LabelList, Metric, RegisterError, Request, Unit};
 use std::marker::PhantomData;
 
 /// A metric that is about to be registered; from [`Registry::counter`] and its siblings. `M` is the
@@ -49,15 +49,15 @@ impl<'r, M: Metric> MetricBuilder<'r, M> {
 
 impl<'r, M> MetricBuilder<'r, M> {
     pub(super) fn new(registry: &'r Registry, name: &'r str) -> Self {
-        let request =
-            Request { name, labels: Vec::new(), help: "", unit: Unit::None, shared: false };
+        let labels = LabelList::default();
+        let request = Request { name, labels, help: "", unit: Unit::None, shared: false };
         Self { registry, request, metric: PhantomData }
     }
 
     /// Adds a label. Keys follow the rules of names and may begin with `_`; values are any text
     /// without NUL, up to 4,096 bytes.
     pub fn label(mut self, key: &str, value: &str) -> Self {
-        self.request.labels.push(Label::new(key, value));
+        self.request.labels.push(key, value);
         self
     }
 

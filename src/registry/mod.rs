@@ -10,7 +10,8 @@ pub use typed::TypedFamilyBuilder;
 
 use crate::metric::{Counter, Gauge, Histogram, UpDownCounter};
 use crate::series::{
-    Consumer, DEFAULT_MAX_SERIES, Detached, Label, Metric, Refusals, RegisterError, Request, Table,
+    Consumer, DEFAULT_MAX_SERIES, Detached, LabelList, Metric, Refusals, RegisterError, Request,
+    Table,
 };
 use crate::snapshot::{Collector, Moment, Snapshot};
 use crate::store::Store;
@@ -148,7 +149,7 @@ impl Registry {
     pub(crate) fn register_together<M: Metric>(
         &self,
         request: &Request<'_>,
-        labels: impl ExactSizeIterator<Item = Vec<Label>>,
+        labels: impl ExactSizeIterator<Item = LabelList>,
     ) -> Result<Vec<M>, RegisterError> {
         self.table.register_together(request, labels)
     }

@@ -3,7 +3,7 @@
 
 use super::{MetricBuilder, Registry};
 use crate::metric::{LabelValues, TypedFamily};
-use crate::series::{Detached, Label, Metric, RegisterError, Request};
+use crate::series::{Detached, LabelList, Metric, RegisterError, Request};
 use crate::store::MOST_NEIGHBOURS;
 use std::marker::PhantomData;
 
@@ -74,8 +74,10 @@ impl<M: Metric, L: LabelValues> TypedFamilyBuilder<'_, M, L> {
         let Self { registry, request, keys, .. } = self;
         let labels = (0..L::COUNT).map(|number| {
             let texts = L::texts(number);
-            let labels = keys.as_ref().iter().zip(texts.as_ref());
-            labels.map(|(key, text)| Label::new(key, text)).collect()
+            let mut labels = LabelList::default();
+            let pairs = keys.as_ref().iter().zip(texts.as_ref());
+            pairs.for_each(|(key, text)| labels.push(key, text));
+            labels
         });
         let handles = registry.register_together(&request, labels)?;
         Ok(TypedFamily::over(handles, M::scalar))

@@ -1,11 +1,10 @@
 //! What a series is called.
 #![forbid(unsafe_code)]
 
+use super::labels::{LabelSet, Labels};
 use super::unit::Unit;
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What a metric does with its values.
@@ -33,99 +32,81 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A key and its value.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Label {
-    /// The key, NUL, and the value. NUL, which is in neither, is less than all that may be there, so that
-    /// texts are in the order of pairs, and two labels are compared by one look at each.
-    text: Box<str>,
-    key_len: usize,
-}
-
-impl Label {
-    pub(crate) fn new(key: &str, value: &str) -> Self {
-        Self { text: [key, value].join("\0").into(), key_len: key.len() }
-    }
-
-    /// The key.
-    pub fn key(&self) -> &str {
-        &self.text[..self.key_len]
-    }
-
-    /// The value: any text without NUL.
-    pub fn value(&self) -> &str {
-        &self.text[self.key_len + 1..]
-    }
-}
-
-impl fmt::Debug for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={:?}", self.key(), self.value())
-    }
-}
-
 /// What a series is called and what its values mean.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Descriptor {
-    pub(super) name: Arc<str>,
-    pub(super) help: Arc<str>,
+    pub(super) common: Arc<Common>,
+    pub(super) labels: LabelSet,
+}
+
+/// What all series of a name have in common.
+pub(super) struct Common {
+    pub(super) name: Box<str>,
+    pub(super) help: Box<str>,
     pub(super) kind: Kind,
     pub(super) unit: Unit,
     pub(super) digits: u8,
-    pub(super) labels: Box<[Label]>,
 }
 
 impl Descriptor {
     /// The metric's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.common.name
     }
 
     /// What it says about itself, empty if nothing.
     pub fn help(&self) -> &str {
-        &self.help
+        &self.common.help
     }
 
     /// What kind of metric it is.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.common.kind
     }
 
     /// What its values are measured in.
     pub fn unit(&self) -> Unit {
-        self.unit
+        self.common.unit
     }
 
     /// Significant digits of a histogram, otherwise 0.
     pub fn significant_digits(&self) -> u8 {
-        self.digits
+        self.common.digits
     }
 
     /// Its labels, sorted by key.
-    pub fn labels(&self) -> &[Label] {
-        &self.labels
+    pub fn labels(&self) -> Labels<'_> {
+        self.labels.iter()
     }
 
     /// The value of the label with this key, if there is one.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.labels.iter().find(|label| label.key() == key).map(Label::value)
+        self.labels().find(|label| label.key() == key).map(|label| label.value())
     }
 
     /// By name, then by labels: the order of a snapshot.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        // Most neighbours in a sort are of one name, and then share its text.
-        let by_name = if Arc::ptr_eq(&self.name, &other.name) {
-            Ordering::Equal
-        } else {
-            self.name.cmp(&other.name)
+        let by_name = match self.is_of_same_name(other) {
+            true => Ordering::Equal,
+            false => self.name().cmp(other.name()),
         };
         by_name.then_with(|| self.labels.cmp(&other.labels))
     }
 
+    /// Whether both are of one name in one registry.
+    pub(crate) fn is_of_same_name(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.common, &other.common)
+    }
+
+    /// The labels, as a text that is equal and in order where they are.
+    pub(crate) fn label_text(&self) -> &str {
+        self.labels.text()
+    }
+
     /// How this series stands to `name` and `labels`, which are sorted by key.
     pub(crate) fn order_to(&self, name: &str, labels: &[(&str, &str)]) -> Ordering {
-        let own = self.labels.iter().map(|label| (label.key(), label.value()));
-        (*self.name).cmp(name).then_with(|| own.cmp(labels.iter().copied()))
+        let own = self.labels().map(|label| (label.key(), label.value()));
+        self.name().cmp(name).then_with(|| own.cmp(labels.iter().copied()))
     }
 }
 
@@ -133,7 +114,7 @@ impl Descriptor {
 impl fmt::Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        for (at, label) in self.labels().iter().enumerate() {
+        for (at, label) in self.labels().enumerate() {
             let before = if at == 0 { "{" } else { "," };
             write!(f, "{before}{}=\"{}\"", label.key(), label.value().escape_debug())?;
         }
@@ -141,25 +122,11 @@ impl fmt::Display for Descriptor {
     }
 }
 
-/// A descriptor that is found by its labels, among those of one name.
-pub(super) struct ByLabels(pub(super) Arc<Descriptor>);
-
-impl Borrow<[Label]> for ByLabels {
-    fn borrow(&self) -> &[Label] {
-        &self.0.labels
+impl fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Descriptor");
+        f.field("name", &self.name()).field("labels", &self.labels());
+        f.field("kind", &self.kind()).field("unit", &self.unit());
+        f.field("digits", &self.significant_digits()).field("help", &self.help()).finish()
     }
 }
-
-impl Hash for ByLabels {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.labels.hash(state);
-    }
-}
-
-impl PartialEq for ByLabels {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.labels == other.0.labels
-    }
-}
-
-impl Eq for ByLabels {}

@@ -1,7 +1,7 @@
 //! The families of a registry.
 #![forbid(unsafe_code)]
 
-use super::descriptor::Label;
+use super::labels::LabelList;
 use crate::sync::{self, Mutex};
 use std::any::Any;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ pub(crate) struct Families(Mutex<HashMap<Identity, Weak<dyn AnyFamily>>>);
 struct Identity {
     name: Box<str>,
     /// What all of its series have.
-    labels: Box<[Label]>,
+    labels: Box<str>,
     keys: Box<[Box<str>]>,
 }
 
@@ -34,12 +34,12 @@ impl Families {
     pub(crate) fn find_or_make<F: AnyFamily + 'static, E>(
         &self,
         name: &str,
-        labels: &[Label],
+        labels: &LabelList,
         keys: &[&str],
         make: impl FnOnce() -> Result<Arc<F>, E>,
     ) -> Result<Arc<F>, E> {
         let keys = keys.iter().map(|&key| key.into()).collect();
-        let identity = Identity { name: name.into(), labels: labels.into(), keys };
+        let identity = Identity { name: name.into(), labels: labels.text().into(), keys };
         let mut families = sync::lock(&self.0);
         let known = families.get(&identity).and_then(Weak::upgrade);
         if let Some(known) = known.and_then(|known| known.into_any().downcast().ok()) {

@@ -15,10 +15,11 @@ pub enum Handle {
     Counter(Counter),
     UpDownCounter(UpDownCounter),
     Gauge(Gauge),
-    Histogram0(Histogram<0>),
-    Histogram1(Histogram<1>),
-    Histogram2(Histogram<2>),
-    Histogram3(Histogram<3>),
+    // What is kept of every series is no longer for them.
+    Histogram0(Box<Histogram<0>>),
+    Histogram1(Box<Histogram<1>>),
+    Histogram2(Box<Histogram<2>>),
+    Histogram3(Box<Histogram<3>>),
 }
 
 /// A type of handle that can be registered: [`Counter`], [`UpDownCounter`], [`Gauge`] and
@@ -103,7 +104,10 @@ macro_rules! metric {
 
             fn of(handle: &Handle) -> Option<&Self> {
                 match handle {
-                    Handle::$variant(handle) => Some(handle),
+                    Handle::$variant(handle) => {
+                        let handle: &Self = handle;
+                        Some(handle)
+                    }
                     _ => None,
                 }
             }
@@ -111,7 +115,7 @@ macro_rules! metric {
 
         impl From<$type> for Handle {
             fn from(handle: $type) -> Handle {
-                Handle::$variant(handle)
+                Handle::$variant(handle.into())
             }
         }
     };

@@ -10,13 +10,16 @@ mod descriptor;
 mod error;
 mod families;
 mod handle;
+mod hash;
+mod labels;
 mod name;
 mod refusals;
 mod table;
 mod unit;
 
-pub use descriptor::{Descriptor, Kind, Label};
+pub use descriptor::{Descriptor, Kind};
 pub use error::RegisterError;
+pub use labels::{Label, Labels};
 pub use refusals::Refusals;
 pub use unit::Unit;
 
@@ -26,6 +29,8 @@ pub(crate) use consumer::Consumer;
 pub(crate) use error::excerpt;
 pub(crate) use families::AnyFamily;
 pub(crate) use handle::{Detached, Handle};
+pub(crate) use hash::{HashKey, ends};
+pub(crate) use labels::LabelList;
 #[cfg(all(feature = "tracing", not(loom)))]
 pub(crate) use name::fault_of_key;
 pub(crate) use name::fault_of_value;

@@ -6,7 +6,6 @@
 //! several formats cannot carry.
 #![forbid(unsafe_code)]
 
-use super::descriptor::Label;
 use super::error::{RegisterError, excerpt};
 
 pub(crate) const MAX_NAME_BYTES: usize = 255;
@@ -17,25 +16,6 @@ pub(super) fn check_name(name: &str) -> Result<(), RegisterError> {
     match fault_of_identifier(name, |first| first.is_ascii_alphabetic()) {
         None => Ok(()),
         Some(fault) => Err(RegisterError::InvalidName { name: excerpt(name), fault }),
-    }
-}
-
-/// Checks labels, which are sorted by key.
-pub(super) fn check_labels(labels: &[Label]) -> Result<(), RegisterError> {
-    if labels.len() > MAX_LABELS {
-        return Err(RegisterError::TooManyLabels { labels: labels.len(), limit: MAX_LABELS });
-    }
-    for label in labels {
-        if let Some(fault) = fault_of_key(label.key()) {
-            return Err(RegisterError::InvalidLabelKey { key: excerpt(label.key()), fault });
-        }
-        if let Some(fault) = fault_of_value(label.value()) {
-            return Err(RegisterError::InvalidLabelValue { key: excerpt(label.key()), fault });
-        }
-    }
-    match labels.windows(2).find(|pair| pair[0].key() == pair[1].key()) {
-        Some(pair) => Err(RegisterError::DuplicateLabel { key: excerpt(pair[0].key()) }),
-        None => Ok(()),
     }
 }
 

@@ -12,18 +12,22 @@
 //! Handles are made from the table's own, under its lock, which is held where they are counted.
 #![forbid(unsafe_code)]
 
+mod members;
 mod together;
 
 use super::consumer::Consumers;
-use super::descriptor::{ByLabels, Descriptor, Kind, Label};
+use super::descriptor::{Common, Descriptor};
 use super::error::{RegisterError, excerpt};
 use super::families::Families;
 use super::handle::{Handle, Metric};
-use super::name::{check_labels, check_name};
+use super::hash::HashKey;
+use super::labels::{LabelList, LabelSet};
+use super::name::check_name;
 use super::refusals::{Refusals, RefusalsLog};
 use super::unit::Unit;
 use crate::store::{Exhausted, Store, free_removed};
 use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering::Relaxed};
+use members::Members;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,7 +69,7 @@ impl Series {
 /// What somebody wants to register.
 pub(crate) struct Request<'a> {
     pub(crate) name: &'a str,
-    pub(crate) labels: Vec<Label>,
+    pub(crate) labels: LabelList,
     pub(crate) help: &'a str,
     pub(crate) unit: Unit,
     pub(crate) shared: bool,
@@ -82,6 +86,8 @@ pub(crate) struct Collection {
 pub(crate) struct Table {
     store: crate::sync::Arc<Store>,
     names: Mutex<Names>,
+    /// Of what labels are found by.
+    key: HashKey,
     /// What was registered and no collector has seen yet.
     new: Mutex<Vec<Arc<Series>>>,
     limit: usize,
@@ -92,7 +98,7 @@ pub(crate) struct Table {
 
 #[derive(Default)]
 struct Names {
-    families: HashMap<Arc<str>, Family>,
+    families: HashMap<Box<str>, Family>,
     series: usize,
     retired: Vec<Retired>,
     retirements: u64,
@@ -101,11 +107,8 @@ struct Names {
 
 /// All series of a name.
 struct Family {
-    kind: Kind,
-    unit: Unit,
-    digits: u8,
-    help: Arc<str>,
-    members: HashMap<ByLabels, Arc<Series>>,
+    common: Arc<Common>,
+    members: Members,
 }
 
 /// A retirement, which is over when the series is in another one or in none.
@@ -120,6 +123,7 @@ impl Table {
         Self {
             store,
             names: Mutex::new(Names::default()),
+            key: HashKey::random(),
             new: Mutex::new(Vec::new()),
             limit,
             refusals: RefusalsLog::default(),
@@ -147,10 +151,9 @@ impl Table {
     }
 
     /// Whether series of this name could have these labels.
-    pub(crate) fn check(&self, name: &str, mut labels: Vec<Label>) -> Result<(), RegisterError> {
-        labels.sort();
-        let result = check_name(name).and_then(|()| check_labels(&labels));
-        result.inspect_err(|error| self.refusals.add(error.clone()))
+    pub(crate) fn check(&self, name: &str, labels: LabelList) -> Result<(), RegisterError> {
+        let result = check_name(name).and_then(|()| labels.into_set());
+        result.map(drop).inspect_err(|error| self.refusals.add(error.clone()))
     }
 
     /// Whether a series of this name, kind and unit would be refused because others of its name are
@@ -158,8 +161,8 @@ impl Table {
     #[cfg(all(feature = "metrics", not(loom)))]
     pub(crate) fn would_disagree<M: Metric>(&self, name: &str, unit: Unit) -> bool {
         let names = sync::lock(&self.names);
-        let differs = |family: &Family| {
-            (family.kind, family.unit, family.digits) != (M::KIND, unit, M::DIGITS)
+        let differs = |Family { common, .. }: &Family| {
+            (common.kind, common.unit, common.digits) != (M::KIND, unit, M::DIGITS)
         };
         names.families.get(name).is_some_and(differs)
     }
@@ -176,24 +179,24 @@ impl Table {
     /// The same, with the series.
     pub(crate) fn find_or_make<M: Metric>(
         &self,
-        mut request: Request<'_>,
+        request: Request<'_>,
     ) -> Result<(M, Arc<Series>), RegisterError> {
-        let result = self.find_or_make_checked(&mut request);
+        let result = self.find_or_make_checked(request);
         result.inspect_err(|error| self.refusals.add(error.clone()))
     }
 
     fn find_or_make_checked<M: Metric>(
         &self,
-        request: &mut Request<'_>,
+        mut request: Request<'_>,
     ) -> Result<(M, Arc<Series>), RegisterError> {
-        request.labels.sort();
         check_name(request.name)?;
-        check_labels(&request.labels)?;
+        let labels = std::mem::take(&mut request.labels).into_set()?;
+        let hash = self.hash(&labels);
 
         let mut names = sync::lock(&self.names);
         if let Some(family) = names.families.get(request.name) {
-            family.agrees_with::<M>(request)?;
-            if let Some(series) = family.members.get(&request.labels[..]) {
+            family.agrees_with::<M>(&request)?;
+            if let Some(series) = family.members.get(hash, &labels) {
                 return Ok((series.revived(), series.clone()));
             }
         }
@@ -202,10 +205,13 @@ impl Table {
         }
         let handle = M::create(&self.store, request.shared, request.unit)
             .map_err(|Exhausted { bytes }| RegisterError::OutOfAddressSpace { bytes })?;
-        let labels = std::mem::take(&mut request.labels);
-        let series = names.insert(request, labels, &handle);
+        let series = names.insert(&request, labels, hash, &handle);
         sync::lock(&self.new).push(series.clone());
         Ok((handle, series))
+    }
+
+    fn hash(&self, labels: &LabelSet) -> u64 {
+        self.key.hash([labels.text()])
     }
 
     /// Moves what was registered since the last call into `new`, which is empty.
@@ -254,8 +260,8 @@ impl Table {
                 return true;
             }
             let descriptor = &retired.series.descriptor;
-            let family = families.get_mut(&descriptor.name).expect("a series has a family");
-            family.members.remove(&descriptor.labels[..]);
+            let family = families.get_mut(descriptor.name()).expect("a series has a family");
+            family.members.remove(self.hash(&descriptor.labels), &descriptor.labels);
             *series -= 1;
             gone.push(retired.series.position.load(Relaxed) as u32);
             false
@@ -268,52 +274,46 @@ impl Names {
     fn insert<M: Metric>(
         &mut self,
         of: &Request<'_>,
-        labels: Vec<Label>,
+        labels: LabelSet,
+        hash: u64,
         handle: &M,
     ) -> Arc<Series> {
-        let (name, help) = match self.families.get_key_value(of.name) {
-            Some((name, family)) => (name.clone(), family.help.clone()),
-            None => (of.name.into(), of.help.into()),
+        let family = match self.families.get_mut(of.name) {
+            Some(family) => family,
+            None => self.families.entry(of.name.into()).or_insert(Family::new::<M>(of)),
         };
-        let descriptor = Arc::new(Descriptor {
-            name: name.clone(),
-            help,
-            kind: M::KIND,
-            unit: of.unit,
-            digits: M::DIGITS,
-            labels: labels.into(),
-        });
-        self.series += 1;
-        let family = self.families.entry(name).or_insert_with(|| Family {
-            kind: M::KIND,
-            unit: of.unit,
-            digits: M::DIGITS,
-            help: descriptor.help.clone(),
-            members: HashMap::new(),
-        });
+        let descriptor = Descriptor { common: family.common.clone(), labels };
         let series = Arc::new(Series {
-            descriptor: descriptor.clone(),
+            descriptor: Arc::new(descriptor),
             handle: handle.clone().into(),
             position: AtomicUsize::new(UNCOLLECTED),
             retirement: AtomicU64::new(0),
         });
-        family.members.insert(ByLabels(descriptor), series.clone());
+        family.members.add(hash, series.clone());
+        self.series += 1;
         series
     }
 }
 
 impl Family {
+    fn new<M: Metric>(of: &Request<'_>) -> Self {
+        let Request { name, help, unit, .. } = of;
+        let (name, help) = ((*name).into(), (*help).into());
+        let common = Common { name, help, kind: M::KIND, unit: *unit, digits: M::DIGITS };
+        Self { common: Arc::new(common), members: Members::default() }
+    }
+
     fn agrees_with<M: Metric>(&self, request: &Request<'_>) -> Result<(), RegisterError> {
         let name = || excerpt(request.name);
-        let (registered, requested) = (self.kind, M::KIND);
+        let (registered, requested) = (self.common.kind, M::KIND);
         if registered != requested {
             return Err(RegisterError::KindMismatch { name: name(), registered, requested });
         }
-        let (registered, requested) = (self.unit, request.unit);
+        let (registered, requested) = (self.common.unit, request.unit);
         if registered != requested {
             return Err(RegisterError::UnitMismatch { name: name(), registered, requested });
         }
-        let (registered, requested) = (self.digits, M::DIGITS);
+        let (registered, requested) = (self.common.digits, M::DIGITS);
         if registered != requested {
             return Err(RegisterError::DigitsMismatch { name: name(), registered, requested });
         }

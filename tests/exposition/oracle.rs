@@ -118,7 +118,7 @@ impl Oracle {
         let own = descriptor.labels();
         let (labels, added) = labels.split_at_checked(own.len()).expect("all labels");
         let mut keys = HashSet::new();
-        for (label, (key, value)) in own.iter().zip(labels) {
+        for (label, (key, value)) in own.zip(labels) {
             assert_eq!(value, label.value(), "{descriptor}");
             let plain = self.spelled(label.key());
             let is_bound = plain == "le" && descriptor.kind() == Kind::Histogram;

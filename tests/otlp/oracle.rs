@@ -27,7 +27,7 @@ pub fn check(requests: &[Request], totals: &Snapshot, delta: Option<&Snapshot>) 
         check_metric(metric, descriptor, is_delta);
         let attributes: Vec<_> =
             point.attributes.iter().map(|(key, value)| (&**key, &**value)).collect();
-        let labels = descriptor.labels().iter().map(|label| (label.key(), label.value()));
+        let labels = descriptor.labels().map(|label| (label.key(), label.value()));
         assert_eq!(attributes, labels.collect::<Vec<_>>());
         check_times(point, descriptor, if is_delta { changes } else { totals });
         check_value(descriptor, value, &point.reading);

@@ -68,7 +68,7 @@ fn a_server_that_took_requests_says_what_the_snapshot_says() {
     let snapshot = registry.snapshot();
     let mut compared = 0;
     for (descriptor, value) in snapshot.iter().filter(|(it, _)| !it.name().starts_with("quipu.")) {
-        let labels = descriptor.labels().iter();
+        let labels = descriptor.labels();
         let labels = labels.map(|label| (label.key().to_owned(), label.value().to_owned()));
         let labels: BTreeMap<_, _> = labels.collect();
         let name = descriptor.name();

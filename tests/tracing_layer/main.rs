@@ -45,7 +45,7 @@ fn series(
     let snapshot = registry.snapshot();
     let of_name = snapshot.iter().filter(|(series, _)| series.name() == name);
     let figures = of_name.map(|(series, value)| {
-        let labels: Vec<_> = series.labels().iter().map(quipu::Label::value).collect();
+        let labels: Vec<_> = series.labels().map(|label| label.value()).collect();
         (labels.join(" "), figure(name, value))
     });
     figures.collect()

@@ -69,7 +69,7 @@ impl Counted {
 fn sum_by_class(snapshot: &Snapshot, name: &str, status: &str) -> ByClass {
     let mut sums = ByClass::new();
     for (descriptor, value) in snapshot.iter().filter(|(it, _)| it.name() == name) {
-        let status = descriptor.labels().iter().find(|label| label.key() == status);
+        let status = descriptor.labels().find(|label| label.key() == status);
         let count = match value {
             Value::Counter(count) => count,
             Value::Histogram(durations) => durations.count(),

@@ -6,9 +6,10 @@ use super::scale::Scale;
 use crate::client::tell;
 use crate::metric::Counter;
 use crate::registry::Registry;
-use crate::series::{Label, Table};
+use crate::series::{LabelList, Table};
 use crate::sync::{self, Mutex};
 use metrics::Key;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -55,20 +56,22 @@ impl Context {
 
     /// A key's labels as the registry takes them. Of several with one key it is that of the greatest
     /// value: keys are the same in whichever order their labels are.
-    pub(super) fn labels(&self, key: &Key, notes: &mut Notes) -> Vec<Label> {
+    pub(super) fn labels(&self, key: &Key, notes: &mut Notes) -> LabelList {
         let mut keys = sync::lock(&self.keys);
-        let mut labels: Vec<Label> = Vec::with_capacity(key.labels().len());
+        let mut labels = Vec::<(Arc<str>, Cow<'_, str>)>::with_capacity(key.labels().len());
         for label in key.labels() {
             let given = label.key();
             let name = keys.claim(given, |name| notes.add(told_apart("label", given, name)));
-            let accepted = Label::new(&name, &accepted_value(label.value()));
-            match labels.iter_mut().find(|other| other.key() == &*name) {
-                Some(other) if other.value() >= accepted.value() => {}
-                Some(other) => *other = accepted,
-                None => labels.push(accepted),
+            let value = accepted_value(label.value());
+            match labels.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, other)) if *other >= value => {}
+                Some((_, other)) => *other = value,
+                None => labels.push((name, value)),
             }
         }
-        labels
+        let mut list = LabelList::default();
+        labels.iter().for_each(|(name, value)| list.push(name, value));
+        list
     }
 }
 

@@ -13,9 +13,11 @@
 use super::context::{Context, Notes};
 use super::scale::Scale;
 use super::series::Series;
-use crate::family::{HashKey, are_equal};
+use crate::family::are_equal;
 use crate::metric::Counter;
-use crate::series::{Detached, Label, MAX_LABELS, Metric, RegisterError, Request, Unit, excerpt};
+use crate::series::{
+    Detached, HashKey, LabelList, MAX_LABELS, Metric, RegisterError, Request, Unit, excerpt,
+};
 use crate::store::{Lookup, Writer};
 use crate::sync::{self, AtomicUsize, Mutex, Ordering::Relaxed};
 use metrics::Key;
@@ -168,7 +170,8 @@ impl<S: Series> Index<S> {
             }
         }
         if name.overflow.get().is_none() {
-            let overflow = vec![Label::new("overflow", "true")];
+            let mut overflow = LabelList::default();
+            overflow.push("overflow", "true");
             let overflow = match name.register(context, overflow) {
                 Ok(series) => {
                     let log = context.table().refusals_log();
@@ -250,7 +253,7 @@ impl<S: Series> Name<S> {
         self.is_full.load(Relaxed) == 0 && key.labels().len() <= MAX_LABELS
     }
 
-    fn register(&self, context: &Context, labels: Vec<Label>) -> Result<S, RegisterError> {
+    fn register(&self, context: &Context, labels: LabelList) -> Result<S, RegisterError> {
         let (name, help, unit) = (&*self.accepted, &*self.help, self.scale.unit);
         let request = Request { name, labels, help, unit, shared: false };
         let metric = context.table().register::<S::Metric>(request)?;

@@ -93,12 +93,12 @@ impl Naming {
         let name = self.names.claim(descriptor.name(), &wanted, suffixes, max_bytes, "Datadog");
         let global = self.tags.0.iter().filter(|(key, _)| descriptor.label(key).is_none());
         let mut tags: Vec<String> = global.map(|(key, value)| tag(key, value)).collect();
-        tags.extend(descriptor.labels().iter().map(|label| tag(label.key(), label.value())));
+        tags.extend(descriptor.labels().map(|label| tag(label.key(), label.value())));
         let mut round = 0;
         while !self.is_new(&name, &tags) {
-            let labels = descriptor.labels().iter();
+            let labels = descriptor.labels();
             let text: Vec<&str> =
-                labels.flat_map(|label: &Label| [label.key(), label.value()]).collect();
+                labels.flat_map(|label: Label<'_>| [label.key(), label.value()]).collect();
             let number = hash(&text.join("\0"), round);
             // Of the last round.
             tags.retain(|tag| !tag.starts_with(APART));

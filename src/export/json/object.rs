@@ -95,7 +95,7 @@ impl<'a> Object<'a> {
     /// The labels, unless there are none.
     pub(super) fn labels(&mut self, descriptor: &Descriptor) {
         if !descriptor.labels().is_empty() {
-            let labels = descriptor.labels().iter();
+            let labels = descriptor.labels();
             self.object("labels", labels.map(|label| (label.key(), label.value())));
         }
     }

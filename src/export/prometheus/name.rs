@@ -10,7 +10,7 @@ use super::PrometheusNames;
 use crate::client::tell;
 use crate::export::hash::hash;
 use crate::export::scale::Scale;
-use crate::series::{Descriptor, Kind, Label};
+use crate::series::{Descriptor, Kind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -154,7 +154,7 @@ impl LabelSets {
             while labels.iter().any(|(other, _)| *other == key) {
                 key.push('_');
             }
-            let keys: Vec<_> = descriptor.labels().iter().map(Label::key).collect();
+            let keys: Vec<_> = descriptor.labels().map(|label| label.key()).collect();
             // An empty value would tell nothing apart; no key begins like this one.
             let keys = if keys.is_empty() { "-".to_owned() } else { keys.join(",") };
             labels.push((Cow::Owned(key.clone()), Cow::Owned(keys)));

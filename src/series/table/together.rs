@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::{Request, Table};
-use crate::series::descriptor::Label;
 use crate::series::error::RegisterError;
 use crate::series::handle::Metric;
-use crate::series::name::{check_labels, check_name};
+use crate::series::labels::{LabelList, LabelSet};
+use crate::series::name::check_name;
 use crate::store::Exhausted;
 use crate::sync;
 
@@ -18,7 +18,7 @@ impl Table {
     pub(crate) fn register_together<M: Metric>(
         &self,
         request: &Request<'_>,
-        labels: impl ExactSizeIterator<Item = Vec<Label>>,
+        labels: impl ExactSizeIterator<Item = LabelList>,
     ) -> Result<Vec<M>, RegisterError> {
         let registered = self.find_or_make_together(request, labels);
         registered.inspect_err(|error| self.refusals.add(error.clone()))
@@ -27,22 +27,21 @@ impl Table {
     fn find_or_make_together<M: Metric>(
         &self,
         request: &Request<'_>,
-        labels: impl ExactSizeIterator<Item = Vec<Label>>,
+        labels: impl ExactSizeIterator<Item = LabelList>,
     ) -> Result<Vec<M>, RegisterError> {
         check_name(request.name)?;
         let mut all_labels = Vec::with_capacity(labels.len());
         for mut labels in labels {
-            labels.extend_from_slice(&request.labels);
-            labels.sort();
-            check_labels(&labels)?;
-            all_labels.push(labels);
+            labels.append(&request.labels);
+            let labels = labels.into_set()?;
+            all_labels.push((self.hash(&labels), labels));
         }
 
         let mut names = sync::lock(&self.names);
         let known = names.families.get(request.name);
         known.map_or(Ok(()), |family| family.agrees_with::<M>(request))?;
-        let exists = |labels: &&Vec<Label>| {
-            known.is_some_and(|family| family.members.contains_key(&labels[..]))
+        let exists = |(hash, labels): &&(u64, LabelSet)| {
+            known.is_some_and(|family| family.members.get(*hash, labels).is_some())
         };
         let missing = all_labels.len() - all_labels.iter().filter(exists).count();
         if missing > self.limit.saturating_sub(names.series) {
@@ -61,15 +60,15 @@ impl Table {
 
         let mut series = Vec::with_capacity(missing);
         let mut handles = Vec::with_capacity(all_labels.len());
-        for labels in all_labels {
+        for (hash, labels) in all_labels {
             let known = names.families.get(request.name);
             // It may also be one of these, where two have the same labels.
-            let existing = known.and_then(|family| family.members.get(&labels[..]));
+            let existing = known.and_then(|family| family.members.get(hash, &labels));
             handles.push(match existing {
                 Some(series) => series.revived(),
                 None => {
                     let metric = new.next().expect("there is one for each that was missing");
-                    series.push(names.insert(request, labels, &metric));
+                    series.push(names.insert(request, labels, hash, &metric));
                     metric
                 }
             });
