@@ -6,6 +6,7 @@
 //! it.
 #![forbid(unsafe_code)]
 
+use super::order;
 use crate::series::Descriptor;
 use crate::sync;
 use std::ops::Range;
@@ -80,13 +81,12 @@ impl Catalog {
         if let Some(sorted) = self.sorted.get() {
             return sorted;
         }
-        let mut positions = self.sorted_part.to_vec();
-        positions.extend(positions.len() as u32..self.len as u32);
-        // The sort takes sorted runs as they are: old series are merged, not sorted again.
-        let (_, new) = positions.split_at_mut(self.sorted_part.len());
-        new.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
-        positions.sort_by(|&a, &b| self.get(a as usize).order(self.get(b as usize)));
-        let sorted: &Arc<[u32]> = sync::set_once(&self.sorted, positions.into());
+        let series = |at: u32| self.get(at as usize);
+        let mut new: Vec<u32> = (self.sorted_part.len() as u32..self.len as u32).collect();
+        order::sort(&mut new, series);
+        let is_before = |old, new| series(old).order(series(new)).is_lt();
+        let sorted = order::merge(&self.sorted_part, &new, is_before);
+        let sorted: &Arc<[u32]> = sync::set_once(&self.sorted, sorted.into());
         sorted
     }
 

@@ -10,6 +10,7 @@ mod catalog;
 mod collector;
 mod delta;
 mod histogram;
+mod order;
 
 pub use histogram::{Bucket, HistogramSnapshot};
 
