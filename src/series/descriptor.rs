@@ -41,8 +41,14 @@ pub struct Descriptor {
 
 /// What all series of a name have in common.
 pub(super) struct Common {
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<str>,
     pub(super) help: Box<str>,
+    pub(super) meaning: Meaning,
+}
+
+/// What values mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Meaning {
     pub(super) kind: Kind,
     pub(super) unit: Unit,
     pub(super) digits: u8,
@@ -61,17 +67,17 @@ impl Descriptor {
 
     /// What kind of metric it is.
     pub fn kind(&self) -> Kind {
-        self.common.kind
+        self.common.meaning.kind
     }
 
     /// What its values are measured in.
     pub fn unit(&self) -> Unit {
-        self.common.unit
+        self.common.meaning.unit
     }
 
     /// Significant digits of a histogram, otherwise 0.
     pub fn significant_digits(&self) -> u8 {
-        self.common.digits
+        self.common.meaning.digits
     }
 
     /// Its labels, sorted by key.

@@ -16,7 +16,7 @@ mod members;
 mod together;
 
 use super::consumer::Consumers;
-use super::descriptor::{Common, Descriptor};
+use super::descriptor::{Common, Descriptor, Meaning};
 use super::error::{RegisterError, excerpt};
 use super::families::Families;
 use super::handle::{Handle, Metric};
@@ -98,7 +98,7 @@ pub(crate) struct Table {
 
 #[derive(Default)]
 struct Names {
-    families: HashMap<Box<str>, Family>,
+    families: HashMap<Arc<str>, Family>,
     series: usize,
     retired: Vec<Retired>,
     retirements: u64,
@@ -108,6 +108,8 @@ struct Names {
 /// All series of a name.
 struct Family {
     common: Arc<Common>,
+    /// That of `common`, which lies elsewhere.
+    meaning: Meaning,
     members: Members,
 }
 
@@ -161,10 +163,7 @@ impl Table {
     #[cfg(all(feature = "metrics", not(loom)))]
     pub(crate) fn would_disagree<M: Metric>(&self, name: &str, unit: Unit) -> bool {
         let names = sync::lock(&self.names);
-        let differs = |Family { common, .. }: &Family| {
-            (common.kind, common.unit, common.digits) != (M::KIND, unit, M::DIGITS)
-        };
-        names.families.get(name).is_some_and(differs)
+        names.families.get(name).is_some_and(|family| family.meaning != Meaning::of::<M>(unit))
     }
 
     pub(crate) fn store(&self) -> &crate::sync::Arc<Store> {
@@ -280,7 +279,10 @@ impl Names {
     ) -> Arc<Series> {
         let family = match self.families.get_mut(of.name) {
             Some(family) => family,
-            None => self.families.entry(of.name.into()).or_insert(Family::new::<M>(of)),
+            None => {
+                let family = Family::new::<M>(of);
+                self.families.entry(family.common.name.clone()).or_insert(family)
+            }
         };
         let descriptor = Descriptor { common: family.common.clone(), labels };
         let series = Arc::new(Series {
@@ -295,25 +297,30 @@ impl Names {
     }
 }
 
+impl Meaning {
+    fn of<M: Metric>(unit: Unit) -> Self {
+        Self { kind: M::KIND, unit, digits: M::DIGITS }
+    }
+}
+
 impl Family {
     fn new<M: Metric>(of: &Request<'_>) -> Self {
-        let Request { name, help, unit, .. } = of;
-        let (name, help) = ((*name).into(), (*help).into());
-        let common = Common { name, help, kind: M::KIND, unit: *unit, digits: M::DIGITS };
-        Self { common: Arc::new(common), members: Members::default() }
+        let meaning = Meaning::of::<M>(of.unit);
+        let common = Common { name: of.name.into(), help: of.help.into(), meaning };
+        Self { common: Arc::new(common), meaning, members: Members::default() }
     }
 
     fn agrees_with<M: Metric>(&self, request: &Request<'_>) -> Result<(), RegisterError> {
         let name = || excerpt(request.name);
-        let (registered, requested) = (self.common.kind, M::KIND);
+        let (registered, requested) = (self.meaning.kind, M::KIND);
         if registered != requested {
             return Err(RegisterError::KindMismatch { name: name(), registered, requested });
         }
-        let (registered, requested) = (self.common.unit, request.unit);
+        let (registered, requested) = (self.meaning.unit, request.unit);
         if registered != requested {
             return Err(RegisterError::UnitMismatch { name: name(), registered, requested });
         }
-        let (registered, requested) = (self.common.digits, M::DIGITS);
+        let (registered, requested) = (self.meaning.digits, M::DIGITS);
         if registered != requested {
             return Err(RegisterError::DigitsMismatch { name: name(), registered, requested });
         }
