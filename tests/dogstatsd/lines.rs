@@ -41,8 +41,9 @@ fn each_kind_of_metric_has_its_line() {
     registry.gauge("g.nan").register().unwrap().set(f64::NAN);
     let duration = registry.histogram("h.duration").unit(Unit::Microseconds).register().unwrap();
     [7, 8, 100].into_iter().for_each(|value| duration.record(value));
-    duration.record_n(9, 4);
-    duration.record_n(10, 4);
+    [(9, 4), (10, 2), (11, 4), (12, 2)]
+        .into_iter()
+        .for_each(|(value, n)| duration.record_n(value, n));
     registry.histogram("i.empty").register().unwrap();
     let datagrams = sent(&registry, |it| it.prefix("shop").tag("env", "prod"));
     let expected = [
@@ -51,7 +52,8 @@ fn each_kind_of_metric_has_its_line() {
         "shop.d.active:-2|g|#env:prod",
         "shop.e.depth:4.5|g|#env:prod",
         "shop.h.duration:0.000007:0.000008:0.0001|d|#env:prod",
-        "shop.h.duration:0.000009:0.00001|d|@0.25|#env:prod",
+        "shop.h.duration:0.00001:0.000012|d|@0.5|#env:prod",
+        "shop.h.duration:0.000009:0.000011|d|@0.25|#env:prod",
     ];
     assert_eq!(texts(&datagrams), expected);
     assert_eq!(dropped(&registry, "unrepresentable"), 1);

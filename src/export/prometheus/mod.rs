@@ -1,11 +1,12 @@
 //! The formats that Prometheus and what understands it reads.
 //!
-//! - `name`: what families and labels are called there. `bounds`: classic buckets.
+//! - `name`: what families are called there. `labels`: what labels are. `bounds`: classic buckets.
 //! - `plan`: for each series what stays the same in every scrape, rendered once.
 //! - `text`: the two text formats. `protobuf`: the third.
 #![forbid(unsafe_code)]
 
 mod bounds;
+mod labels;
 mod name;
 mod plan;
 mod protobuf;

@@ -1,4 +1,4 @@
-//! What families and labels are called in Prometheus' formats.
+//! What families are called in Prometheus' formats.
 //!
 //! A name ends in its base unit, and a counter's samples in `_total`
 //! (<https://prometheus.io/docs/practices/naming/>); a last part that says the recorded unit is
@@ -13,7 +13,6 @@ use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
 /// What samples of a family are called, after its name; the name itself is taken as well.
 fn suffixes(kind: Kind) -> &'static [&'static str] {
@@ -91,7 +90,7 @@ fn is_separator(character: char) -> bool {
 }
 
 /// With underscores for what Prometheus did not accept in names before its version 3.
-fn identifier(name: &str) -> Cow<'_, str> {
+pub(super) fn identifier(name: &str) -> Cow<'_, str> {
     if is_identifier(name) {
         return Cow::Borrowed(name);
     }
@@ -102,70 +101,4 @@ fn identifier(name: &str) -> Cow<'_, str> {
 /// Whether a name, which does not begin with a digit, needs no quotes.
 pub(super) fn is_identifier(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// The labels of a series, under keys that are told apart.
-pub(super) fn exported_labels<'a>(
-    descriptor: &'a Descriptor,
-    names: PrometheusNames,
-) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let is_histogram = descriptor.kind() == Kind::Histogram;
-    let mut labels = Vec::with_capacity(descriptor.labels().len() + 1);
-    for label in descriptor.labels() {
-        let mut key = match names {
-            PrometheusNames::Underscores => identifier(label.key()),
-            PrometheusNames::Utf8 => Cow::Borrowed(label.key()),
-        };
-        // Two underscores are Prometheus' own, and `le` is what buckets are told apart by.
-        if key.starts_with("__") || (is_histogram && key == "le") {
-            key = Cow::Owned(format!("exported_{key}"));
-        }
-        // Of `a.b` and `a_b` in one series the second keeps its key.
-        while key != label.key()
-            && (descriptor.label(&key).is_some() || labels.iter().any(|(other, _)| *other == key))
-        {
-            key.to_mut().push('_');
-        }
-        labels.push((key, Cow::Borrowed(label.value())));
-    }
-    labels
-}
-
-/// The exported labels of all series, as hashes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LabelSets {
-    seen: HashSet<u64>,
-    hasher: RandomState,
-}
-
-impl LabelSets {
-    /// Adds a label to those of a new series if another one of the family has the same: their keys
-    /// differ in what exported keys do not show, or in some whose values are empty.
-    pub(super) fn tell_apart<'a>(
-        &mut self,
-        family: u32,
-        descriptor: &'a Descriptor,
-        labels: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    ) {
-        let mut key = String::from("quipu_keys");
-        while !self.insert(family, labels) {
-            // Of the last round, after which a series was seen that has such a label of its own.
-            labels.truncate(descriptor.labels().len());
-            while labels.iter().any(|(other, _)| *other == key) {
-                key.push('_');
-            }
-            let keys: Vec<_> = descriptor.labels().map(|label| label.key()).collect();
-            // An empty value would tell nothing apart; no key begins like this one.
-            let keys = if keys.is_empty() { "-".to_owned() } else { keys.join(",") };
-            labels.push((Cow::Owned(key.clone()), Cow::Owned(keys)));
-            key.push('_');
-        }
-    }
-
-    /// Whether no series of the family has these labels; to Prometheus, an empty value is none.
-    fn insert(&mut self, family: u32, labels: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
-        let mut sorted: Vec<_> = labels.iter().filter(|(_, value)| !value.is_empty()).collect();
-        sorted.sort_unstable();
-        self.seen.insert(self.hasher.hash_one((family, sorted)))
-    }
 }

@@ -7,7 +7,8 @@
 
 use super::PrometheusNames;
 use super::bounds::Bounds;
-use super::name::{LabelSets, Names, exported_labels};
+use super::labels::LabelSets;
+use super::name::Names;
 use crate::export::pieces::Pieces;
 use crate::export::scale::Scale;
 use crate::series::{Descriptor, Kind};
@@ -81,7 +82,7 @@ impl<S: Syntax> Plan<S> {
             spelling,
             followed: Followed::default(),
             names: Names::default(),
-            label_sets: LabelSets::default(),
+            label_sets: LabelSets::new(spelling),
             by_name: HashMap::new(),
             families: Vec::new(),
             pieces: Pieces::default(),
@@ -99,21 +100,27 @@ impl<S: Syntax> Plan<S> {
                 new
             }
         };
+        // Series of one name are often registered one after the other.
+        let mut last = None;
         for at in new {
-            self.add(at, catalog.get(at), bounds);
+            let descriptor = catalog.get(at);
+            let family = match last {
+                Some((name, family)) if name == descriptor.name() => family,
+                _ => self.family(descriptor, bounds),
+            };
+            last = Some((descriptor.name(), family));
+            let labels = self.label_sets.add(family, at, catalog);
+            let rendered = &self.families[family as usize].rendered;
+            self.pieces.add(at, family, |piece| S::series(rendered, &labels, piece));
         }
         self.pieces.put_in_order(catalog);
     }
 
-    fn add(&mut self, at: usize, descriptor: &Descriptor, bounds: &Bounds) {
-        let family = match self.by_name.get(descriptor.name()) {
+    fn family(&mut self, descriptor: &Descriptor, bounds: &Bounds) -> u32 {
+        match self.by_name.get(descriptor.name()) {
             Some(&family) => family,
             None => self.add_family(descriptor, bounds),
-        };
-        let mut labels = exported_labels(descriptor, self.spelling);
-        self.label_sets.tell_apart(family, descriptor, &mut labels);
-        let rendered = &self.families[family as usize].rendered;
-        self.pieces.add(at, family, |piece| S::series(rendered, &labels, piece));
+        }
     }
 
     fn add_family(&mut self, descriptor: &Descriptor, bounds: &Bounds) -> u32 {

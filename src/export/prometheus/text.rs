@@ -187,14 +187,21 @@ fn push_name(line: &mut Vec<u8>, name: &str, suffix: &str, is_quoted: bool) {
 
 /// Quotes are escaped where the text stands between quotes, and in OpenMetrics everywhere.
 fn push_escaped(line: &mut Vec<u8>, text: &str, with_quotes: bool) {
-    for byte in text.bytes() {
-        match byte {
-            b'\\' => line.extend_from_slice(b"\\\\"),
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'"' if with_quotes => line.extend_from_slice(b"\\\""),
-            byte => line.push(byte),
-        }
+    let escape = |byte: u8| match byte {
+        b'\\' => Some(b"\\\\"),
+        b'\n' => Some(b"\\n"),
+        b'"' if with_quotes => Some(b"\\\""),
+        _ => None,
+    };
+    let mut rest = text.as_bytes();
+    while let Some((at, escaped)) =
+        rest.iter().enumerate().find_map(|(at, &byte)| Some((at, escape(byte)?)))
+    {
+        line.extend_from_slice(&rest[..at]);
+        line.extend_from_slice(escaped);
+        rest = &rest[at + 1..];
     }
+    line.extend_from_slice(rest);
 }
 
 /// Appends the snapshot, whose catalog `plan` follows. `created` is a buffer that is used again; without

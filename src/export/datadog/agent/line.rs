@@ -109,8 +109,8 @@ impl<F: FnMut(&Snapshot) -> Option<u64>> Encoder for Encoding<'_, F> {
 }
 
 impl<F> Encoding<'_, F> {
-    /// Values that stand for one record first, and then those that follow each other with the same
-    /// weight, as many in a line as fit.
+    /// Values with the same weight, as many in a line as fit, by ascending weights: the agent adds them to
+    /// a sketch, to which their order is nothing.
     fn distribution(
         &mut self,
         values: &HistogramSnapshot<'_>,
@@ -119,10 +119,9 @@ impl<F> Encoding<'_, F> {
         lines: &mut Lines,
     ) {
         points(values, self.points);
-        let singles = self.points.iter().filter(|point| point.count == 1);
-        push_run(singles.map(|point| point.value), 1, pieces, scale, lines);
-        let weighted = |a: &Point, b: &Point| a.count == b.count;
-        for run in self.points.chunk_by(weighted).filter(|run| run[0].count != 1) {
+        // In place, and the same at every encoding: points that are equal in both are the same.
+        self.points.sort_unstable_by_key(|point| (point.count, point.value));
+        for run in self.points.chunk_by(|a, b| a.count == b.count) {
             let mut rest = run[0].count;
             while rest != 0 {
                 let weight = rest.min(MAX_WEIGHT);

@@ -49,7 +49,7 @@ const UNIX_BYTES: usize = 8_192;
 ///
 /// A record is moved to the middle of its bucket, by 3.2 %, 0.4 % or 0.05 % of the value at most
 /// for 1, 2 or 3 significant digits; the smallest and the largest are exact where they are known.
-/// Values that stand for one record each are packed into one line, those that stand for n have the
+/// Values that stand for the same number of records are packed into one line; if that is n, with the
 /// sample rate 1/n, chosen so that the agent's weight is n again, to the last record. So counts are
 /// exact, and quantiles are as precise as the buckets and the agent's sketch (1 %) together. Older
 /// agents' sketches give up small values when they get more than 268 million records in 10 seconds.
