@@ -106,9 +106,10 @@ impl PrometheusFormat {
 ///
 /// # Cost
 ///
-/// What stays the same is rendered once, about 150 bytes a series and format in use; the first encoding
-/// after series were registered does it for those. After that an encoding copies it and writes numbers,
-/// in one pass, and allocates nothing but what `out` needs to grow.
+/// What stays the same is rendered once: for each series and format in use its name and labels as they
+/// are written, and 16 bytes. The first encoding after series were registered does it for those, and
+/// the first one after some have left for all. Every other one copies it and writes numbers, in one
+/// pass, and allocates nothing but what `out` needs to grow.
 ///
 /// ```
 /// use quipu::{PrometheusEncoder, PrometheusFormat, PrometheusNames};
