@@ -53,13 +53,8 @@ pub(crate) fn ends(bytes: &[u8]) -> (u64, u64) {
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         return (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into());
     }
-    match bytes {
-        [] => (0, 0),
-        [first, .., last] => {
-            (u64::from(*first) << 8 | u64::from(bytes[bytes.len() / 2]), (*last).into())
-        }
-        [only] => ((*only).into(), 0),
-    }
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return (0, 0) };
+    (u64::from(*first) << 8 | u64::from(bytes[bytes.len() / 2]), (*last).into())
 }
 
 #[inline(always)]

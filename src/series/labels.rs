@@ -27,6 +27,11 @@ impl<'a> Label<'a> {
     pub fn value(&self) -> &'a str {
         self.value
     }
+
+    /// What it takes in a text.
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.len() + 2
+    }
 }
 
 impl fmt::Debug for Label<'_> {
@@ -139,25 +144,21 @@ impl LabelList {
     }
 
     fn insert(&mut self, label: Label<'_>) {
-        let mut later = Labels { rest: &self.text[self.last..] };
-        if later.next().is_some_and(|last| label.key <= last.key) {
-            later = Labels { rest: &self.text };
-            let is_before = |other: &Label<'_>| other.key < label.key;
-            let mut next = later.clone();
-            while next.next().as_ref().is_some_and(is_before) {
-                later = next.clone();
-            }
-            if later.clone().next().is_some_and(|next| next.key == label.key) {
+        let from = |at| Labels { rest: &self.text[at..] };
+        let mut at = self.text.len();
+        if from(self.last).next().is_some_and(|last| label.key <= last.key) {
+            let before = from(0).take_while(|other| other.key < label.key);
+            at = before.map(|other| other.bytes()).sum();
+            if from(at).next().is_some_and(|next| label.key == next.key) {
                 self.refused = Some(RegisterError::DuplicateLabel { key: excerpt(label.key) });
                 return;
             }
-            self.last += label.key.len() + label.value.len() + 2;
+            self.last += label.bytes();
         } else {
-            self.last = self.text.len();
+            self.last = at;
         }
-        let mut at = self.text.len() - later.rest.len();
-        let bytes = label.key.len() + label.value.len() + 2;
-        self.text.reserve(if self.text.is_empty() { bytes.max(USUAL_BYTES) } else { bytes });
+        let bytes = if at == 0 { label.bytes().max(USUAL_BYTES) } else { label.bytes() };
+        self.text.reserve(bytes);
         for part in [label.key, "\0", label.value, "\0"] {
             self.text.insert_str(at, part);
             at += part.len();

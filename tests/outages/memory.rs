@@ -73,9 +73,10 @@ fn an_outage_of_many_flushes_takes_no_memory() {
                 steady.flush(100);
                 let before = LIVE_BYTES.load(SeqCst);
                 steady.flush(FLUSHES);
-                let grown = LIVE_BYTES.load(SeqCst) - before;
-                println!("{name}: {grown} bytes more");
-                assert!(grown < MIB / 4, "{name}: {grown} bytes more");
+                // What is on its way just now, or was answered just now, is not kept.
+                let grown = || LIVE_BYTES.load(SeqCst) - before;
+                wait_until(&format!("{name}: memory as before"), || grown() < MIB / 4);
+                println!("{name}: {} bytes more", grown());
                 steady.serve();
                 let report = steady.client.stop(PATIENCE);
                 assert!(report.is_delivered(), "{name}: {report}");
