@@ -92,11 +92,11 @@ impl Descriptor {
 
     /// By name, then by labels: the order of a snapshot.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let by_name = match self.is_of_same_name(other) {
-            true => Ordering::Equal,
-            false => self.name().cmp(other.name()),
-        };
-        by_name.then_with(|| self.labels.cmp(&other.labels))
+        let by_labels = || self.labels.cmp(&other.labels);
+        if self.is_of_same_name(other) {
+            return by_labels();
+        }
+        self.name().cmp(other.name()).then_with(by_labels)
     }
 
     /// Whether both are of one name in one registry.

@@ -15,7 +15,7 @@ pub enum Handle {
     Counter(Counter),
     UpDownCounter(UpDownCounter),
     Gauge(Gauge),
-    // What is kept of every series is no longer for them.
+    // Apart, since they are four times as long as the others, and a handle of each series is kept.
     Histogram0(Box<Histogram<0>>),
     Histogram1(Box<Histogram<1>>),
     Histogram2(Box<Histogram<2>>),

@@ -105,8 +105,8 @@ fn first_bytes(text: &[u8]) -> u64 {
     }
 }
 
-/// Merges positions that are in order each; `is_before` compares one of `many` to one of `few`. It looks
-/// at some of `many` for each of `few`, and not at all.
+/// Merges positions that are in order each; `is_before` compares one of `many` to one of `few`. For each
+/// of `few` it looks at some of `many`, most of which it never looks at.
 pub(super) fn merge(many: &[u32], few: &[u32], is_before: impl Fn(u32, u32) -> bool) -> Vec<u32> {
     let mut merged = Vec::with_capacity(many.len() + few.len());
     let mut rest = many;

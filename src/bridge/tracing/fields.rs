@@ -5,8 +5,7 @@
 use super::growing::Growing;
 use super::open::MAX_FIELDS;
 use crate::client::{contained, cut};
-use crate::series::HashKey;
-use crate::series::fault_of_value;
+use crate::series::{HashKey, fault_of_value};
 use std::fmt::{self, Write};
 use tracing_core::field::{Field, FieldSet, Visit};
 

@@ -5,7 +5,7 @@
 
 use crate::export::hash::hash;
 use crate::export::rendered::Names;
-use crate::series::{Descriptor, Label};
+use crate::series::Descriptor;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -96,10 +96,9 @@ impl Naming {
         tags.extend(descriptor.labels().map(|label| tag(label.key(), label.value())));
         let mut round = 0;
         while !self.is_new(&name, &tags) {
-            let labels = descriptor.labels();
-            let text: Vec<&str> =
-                labels.flat_map(|label: Label<'_>| [label.key(), label.value()]).collect();
-            let number = hash(&text.join("\0"), round);
+            let text = descriptor.label_text();
+            // What tells apart stays what it was, from release to release: keys and values with NULs between.
+            let number = hash(text.strip_suffix('\0').unwrap_or(text), round);
             // Of the last round.
             tags.retain(|tag| !tag.starts_with(APART));
             tags.push(format!("{APART}:{number:08x}"));

@@ -101,14 +101,14 @@ impl<S: Syntax> Plan<S> {
             }
         };
         // Series of one name are often registered one after the other.
-        let mut last = None;
+        let mut last: Option<(&Descriptor, u32)> = None;
         for at in new {
             let descriptor = catalog.get(at);
             let family = match last {
-                Some((name, family)) if name == descriptor.name() => family,
+                Some((last, family)) if descriptor.is_of_same_name(last) => family,
                 _ => self.family(descriptor, bounds),
             };
-            last = Some((descriptor.name(), family));
+            last = Some((descriptor, family));
             let labels = self.label_sets.add(family, at, catalog);
             let rendered = &self.families[family as usize].rendered;
             self.pieces.add(at, family, |piece| S::series(rendered, &labels, piece));

@@ -65,11 +65,7 @@ fn with<'r, M>(metric: MetricBuilder<'r, M>, labels: &[(&str, &str)]) -> MetricB
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None,
-        cases: if cfg!(miri) { 4 } else { 512 },
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn labels_are_those_of_a_list_of_all_series(
