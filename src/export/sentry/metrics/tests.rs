@@ -218,8 +218,10 @@ fn a_histogram_is_told_in_whole_or_not_at_all() {
         let (encoded, _, _) = encoded(&registry);
         counts.push((encoded.items, encoded.too_large));
     }
+    // Where the two meet, it is the digits of the moment that decide.
+    counts.sort_unstable();
     counts.dedup();
-    assert_eq!(counts, [(6, 0), (1, 1)]);
+    assert_eq!(counts, [(1, 1), (6, 0)]);
 }
 
 #[test]
